@@ -1,0 +1,1 @@
+"""The programs: settings, the stream room, the broker, the directory, the pages, the commands."""

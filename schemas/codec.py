@@ -1,0 +1,65 @@
+"""Records to bytes and back. All wire knowledge is here."""
+
+from typing import TypeVar, get_args
+
+import msgspec
+
+from schemas.decision import Decision
+from schemas.delivery import Attempt, Delivery, Expired, Failed, Message, Sent
+from schemas.events import (
+    Active,
+    Context,
+    EnergyEvent,
+    Reading,
+    SupplyEvent,
+    Tick,
+    Transition,
+    Window,
+)
+from schemas.malformed import Malformed
+from schemas.record import Record
+
+T = TypeVar("T")
+
+AnyRecord = (
+    Transition
+    | Reading
+    | Context
+    | Tick
+    | Window
+    | Active
+    | Malformed
+    | Decision
+    | Message
+    | Attempt
+    | Sent
+    | Failed
+    | Expired
+)
+RECORDS: tuple[type[Record], ...] = get_args(AnyRecord)
+
+encode = msgspec.json.Encoder().encode
+
+any_record: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
+supply_event: msgspec.json.Decoder[SupplyEvent] = msgspec.json.Decoder(SupplyEvent)
+energy_event: msgspec.json.Decoder[EnergyEvent] = msgspec.json.Decoder(EnergyEvent)
+decision: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
+message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+delivery: msgspec.json.Decoder[Delivery] = msgspec.json.Decoder(Delivery)
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Bytes no decoder could read, kept whole, with the reason."""
+
+    payload: bytes
+    reason: str
+
+
+def decode(decoder: msgspec.json.Decoder[T], payload: bytes | None) -> T | Unreadable:
+    """Return the record in ``payload``, or Unreadable. Never raises."""
+    if payload is None:
+        return Unreadable(b"", "the record has no value")
+    try:
+        return decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Unreadable(payload, str(error))

@@ -1,0 +1,115 @@
+"""What a device saw, each fact with the context that rules need.
+
+Topics ``transitions``, ``probes``, ``windows``, ``active``; keyed by device, in order of ``seq``.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from schemas.record import Instant, Name, Record
+
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Volt = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
+Power = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+Ordinal = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Source(StrEnum):
+    """What can carry the load; ``none`` when nothing does."""
+
+    GRID = "grid"
+    GENERATOR = "generator"
+    INVERTER = "inverter"
+    SOLAR = "solar"
+    NONE = "none"
+
+
+class EdgeEvent(Record, frozen=True, kw_only=True):
+    """One fact from one device.
+
+    epoch: identity of the device's spool; a new one after a wiped disk.
+    seq: 1, 2, 3 … per device, epoch and stream; a missing number is a loss.
+    run: 32 random bits in hex, drawn at each start of the edge.
+    ts: the device's time of the fact, UTC, whole microseconds.
+    source: the active source; None before the first transition.
+    in_window: whether the active source is inside its operating window; None if it has none.
+    due: the sources whose window is open, sorted.
+    online: the device's own view of its internet; None while nothing probes it.
+    """
+
+    device: Name
+    epoch: Name
+    seq: Ordinal
+    run: Name
+    ts: Instant
+    source: Source | None
+    in_window: bool | None
+    due: tuple[Source, ...]
+    online: bool | None
+
+
+class Tick(EdgeEvent, frozen=True, kw_only=True, tag="tick"):
+    """Nothing happened, and it is now ``ts``."""
+
+
+class Context(EdgeEvent, frozen=True, kw_only=True, tag="context"):
+    """The context changed at ``ts``, and this stream has no event of its own to say so."""
+
+
+class LineEvent(EdgeEvent, frozen=True, kw_only=True):
+    """A fact that stood in a log.
+
+    line: its number in that log, from 1.
+    extra: the keys that no rule reads, kept as written.
+    """
+
+    line: Ordinal
+    extra: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Transition(LineEvent, frozen=True, kw_only=True, tag="transition", rename={"from_": "from"}):
+    """The load moved from one source to another."""
+
+    from_: Source
+    to: Source
+
+
+class Reading(LineEvent, frozen=True, kw_only=True, tag="reading"):
+    """Energy drained from the inverter since the reading before, and the power now."""
+
+    power_w: Power
+    energy_wh: Power
+    battery_v: Volt | None = None
+    soc_pct: Percent | None = None
+
+
+class Window(LineEvent, frozen=True, kw_only=True, tag="window", rename={"from_": "from"}):
+    """A line of ``Op_window.log``: when source ``of`` is meant to run.
+
+    days: the days on which it opens, as written, e.g. ``mon-fri,sun``.
+    from_, to: local times ``HH:MM`` in ``tz``; ``to`` may be ``24:00``.
+    """
+
+    of: Source
+    days: str
+    from_: str
+    to: str
+    tz: str
+
+
+class Active(LineEvent, frozen=True, kw_only=True, tag="active"):
+    """A line of ``activeNotifications.log``: what the device itself told; decides nothing."""
+
+    id: str
+    rule: str
+    state: str
+    channel: str
+    outcome: str
+
+
+SupplyEvent = Transition | Context | Tick
+EnergyEvent = Reading | Context | Tick
+Event = Transition | Reading | Context | Tick
+EVENT_TYPES: tuple[type[EdgeEvent], ...] = (Tick, Context, Transition, Reading, Window, Active)

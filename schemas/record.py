@@ -1,0 +1,27 @@
+"""What all records on topics have in common."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """A typed, versioned value: ``{"type": "transition", "v": 1, …}``.
+
+    v: a Literal, so that a version from the future is malformed.
+    """
+
+    v: Literal[1] = 1
+
+
+def microseconds(instant: datetime) -> int:
+    """Return the whole microseconds from 1970-01-01T00:00:00Z to ``instant``."""
+    return (instant - EPOCH) // MICROSECOND

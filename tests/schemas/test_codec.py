@@ -1,0 +1,70 @@
+"""The codec, and a golden file for every record and version."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cli.schemas import json_schemas
+from schemas import codec
+from schemas.malformed import malformed
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES = [f"{record.__struct_config__.tag}.v1.json" for record in codec.RECORDS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_record_reads_and_writes_as_it_stands(name: str) -> None:
+    payload = (GOLDEN / name).read_bytes().rstrip(b"\n")
+
+    assert codec.encode(codec.decode(codec.any_record, payload)) == payload
+
+
+def test_there_is_a_golden_file_for_every_record_and_no_other() -> None:
+    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(NAMES)
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_decoding_never_raises(payload: bytes) -> None:
+    seen = codec.decode(codec.any_record, payload)
+
+    assert isinstance(seen, codec.Unreadable)
+    assert seen.payload == payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"not JSON", "malformed"),
+        (b'{"type":"tick","more":' + b"[" * 5_000, "recursion"),
+        (b'{"type":"tick","v":2}', "Invalid enum value 2"),
+        (b'{"type":"from the future","v":1}', "Invalid value 'from the future'"),
+        (b"\xff\xfe", "malformed"),
+        (None, "no value"),
+    ],
+)
+def test_what_cannot_be_read_says_why(payload: bytes | None, reason: str) -> None:
+    seen = codec.decode(codec.any_record, payload)
+
+    assert isinstance(seen, codec.Unreadable)
+    assert reason in seen.reason
+
+
+def test_malformed_bytes_are_kept_whole() -> None:
+    text = malformed("home", "x:1", "because", b"plain")
+    raw = malformed("home", "x:2", "because", b"\xff\x00")
+
+    assert (text.text, text.base64) == ("plain", None)
+    assert (raw.text, raw.base64) == (None, "/wA=")
+
+
+def test_every_record_has_a_json_schema_that_fixes_its_type_and_version() -> None:
+    for tag, schema in json_schemas().items():
+        (definition,) = (
+            each for name, each in schema["$defs"].items() if schema["$ref"].endswith(name)
+        )
+        assert definition["properties"]["type"] == {"enum": [tag]}
+        assert definition["properties"]["v"]["enum"] == [1]
+    assert msgspec.json.encode(json_schemas())
