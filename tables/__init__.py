@@ -1,0 +1,1 @@
+"""Pure machines that decide; beside them, in ``states``, the Faust tables that keep their state."""

@@ -1,0 +1,176 @@
+"""One alert: one rule on one device. Pure.
+
+    clear ──true──► pending ──true throughout ``for``──► firing ──false──► clearing
+      ▲                │ false before (a flicker)          ▲                 │  │
+      ├────────────────┘                                   └─────true────────┘  │
+      └──────────────────────── false throughout ``clear_for`` ◄────────────────┘
+
+Deadlines act at their own instant, whichever event revealed it: a replay is exact. A hold is
+inclusive: a deadline at an event's instant acts before the event, and once more after it.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from schemas.decision import Fact, Kind
+from tables.rules import Rule
+
+
+class Step(StrEnum):
+    """What changes an alert without being a decision."""
+
+    BREACHED = "breached"  # the condition became true: an episode begins
+    FLICKERED = "flickered"  # false again before the hold was over
+    SUBSIDED = "subsided"  # false while firing
+    RETURNED = "returned"  # true again before it was resolved
+    PASSED = "passed"  # a pulse is over
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One step or decision, and when it took effect."""
+
+    kind: Step | Kind
+    at: datetime
+
+
+class Alert(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """The state of one alert.
+
+    since: when its episode began; None is clear.
+    clearing: when the condition went false while firing.
+    told: whether anybody was told of this episode.
+    rearm_at: no other message before; None if there was none.
+    suppressed: episodes not told since the last one that was.
+    last: when the newest episode began. counts: decisions by kind for that instant.
+    cause: the facts as the episode began.
+    """
+
+    since: datetime | None = None
+    firing: bool = False
+    clearing: datetime | None = None
+    told: bool = False
+    rearm_at: datetime | None = None
+    suppressed: int = 0
+    last: datetime | None = None
+    counts: dict[Kind, int] = {}
+    cause: dict[str, Fact] = {}
+
+    @property
+    def breached(self) -> bool:
+        """Return the condition as it was last seen."""
+        return self.since is not None and self.clearing is None
+
+    def idle(self, at: datetime) -> bool:
+        """Return whether nothing of it matters any more once the time is ``at``."""
+        return (
+            self.since is None
+            and self.suppressed == 0
+            and (self.rearm_at is None or self.rearm_at <= at)
+            and (self.last is None or self.last < at)
+        )
+
+
+CLEAR = Alert()
+
+
+def decide(rule: Rule, alert: Alert, at: datetime, *, breached: bool | None) -> Iterator[Change]:
+    """Yield what an observation at ``at`` changes, oldest first; mostly nothing.
+
+    breached: the condition now, or None if it is as it was (only time has passed).
+    at: not before any earlier observation.
+    """
+    for change in elapse(rule, alert, at):
+        alert = evolve(rule, alert, change)
+        yield change
+    if breached is None:
+        return
+    for change in _observe(rule, alert, at, breached):
+        alert = evolve(rule, alert, change)
+        yield change
+    yield from elapse(rule, alert, at, floor=at)
+
+
+def elapse(
+    rule: Rule, alert: Alert, until: datetime, floor: datetime | None = None
+) -> Iterator[Change]:
+    """Yield what the deadlines up to and including ``until`` change.
+
+    floor: none of them can have acted before it, because it is what made them possible.
+    """
+    while (due := deadline(rule, alert)) is not None and due <= until:
+        at = due if floor is None else max(due, floor)
+        change = Change(_due(rule, alert, at), at)
+        alert = evolve(rule, alert, change)
+        yield change
+
+
+def deadline(rule: Rule, alert: Alert) -> datetime | None:
+    """Return when time alone will change ``alert``, or None if it never will."""
+    if alert.since is None:
+        return None
+    if not alert.firing:
+        return alert.since + rule.for_
+    if alert.clearing is not None:
+        return alert.clearing + rule.clear_for
+    return alert.rearm_at if not alert.told or rule.repeats else None
+
+
+def _due(rule: Rule, alert: Alert, at: datetime) -> Kind:
+    if not alert.firing:
+        return _armed(alert, at)
+    if alert.clearing is not None:
+        return Kind.RESOLVED if alert.told else Kind.SUPPRESSED_RESOLVED
+    return Kind.REPEATED if alert.told else Kind.FIRED
+
+
+def _armed(alert: Alert, at: datetime) -> Kind:
+    return Kind.FIRED if alert.rearm_at is None or at >= alert.rearm_at else Kind.SUPPRESSED
+
+
+def _observe(rule: Rule, alert: Alert, at: datetime, breached: bool) -> Iterator[Change]:
+    if rule.pulse:
+        if breached:
+            yield Change(Step.BREACHED, at)
+            yield Change(_armed(alert, at), at)
+            yield Change(Step.PASSED, at)
+    elif breached != alert.breached:
+        if breached:
+            yield Change(Step.BREACHED if alert.since is None else Step.RETURNED, at)
+        else:
+            yield Change(Step.SUBSIDED if alert.firing else Step.FLICKERED, at)
+
+
+def evolve(rule: Rule, alert: Alert, change: Change) -> Alert:
+    """Return ``alert`` after ``change``. Cannot fail: it already happened."""
+    replace = msgspec.structs.replace
+    match change.kind:
+        case Step.BREACHED:
+            counts = alert.counts if alert.last == change.at else {}
+            return replace(alert, since=change.at, last=change.at, counts=counts, told=False)
+        case Step.FLICKERED | Step.PASSED:
+            return replace(alert, since=None, firing=False, cause={})
+        case Step.SUBSIDED:
+            return replace(alert, clearing=change.at)
+        case Step.RETURNED:
+            return replace(alert, clearing=None)
+        case _:
+            return _decided(rule, alert, change)
+
+
+def _decided(rule: Rule, alert: Alert, change: Change) -> Alert:
+    replace = msgspec.structs.replace
+    kind = Kind(change.kind)
+    counts = alert.counts | {kind: alert.counts.get(kind, 0) + 1}
+    match kind:
+        case Kind.FIRED | Kind.REPEATED:
+            rearm_at = change.at + rule.reset
+            return replace(
+                alert, firing=True, told=True, rearm_at=rearm_at, suppressed=0, counts=counts
+            )
+        case Kind.SUPPRESSED:
+            return replace(alert, firing=True, suppressed=alert.suppressed + 1, counts=counts)
+        case Kind.RESOLVED | Kind.SUPPRESSED_RESOLVED:
+            return replace(alert, since=None, firing=False, clearing=None, counts=counts, cause={})

@@ -1,0 +1,147 @@
+"""Conditions: typed data over one event, its context and what its stream has accumulated.
+
+A field never seen is unknown (None). ``all`` with one false is false, ``any`` with one true is
+true; else one unknown part makes the whole unknown.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from schemas.events import Source
+
+Value = bool | float | str | tuple[str, ...] | None
+Facts = Callable[[str], Value]
+Test = Callable[[Facts], bool | None]
+
+OPERATORS = ("equals", "not_equals", "in_", "contains", "above", "below")
+SOURCE, FLAG, SOURCES, NUMBER = "a source", "true or false", "a list of sources", "a number"
+FIELDS = {
+    "source": SOURCE,
+    "in_window": FLAG,
+    "due": SOURCES,
+    "online": FLAG,
+    "power_w": NUMBER,
+    "energy_wh": NUMBER,
+    "battery_v": NUMBER,
+    "soc_pct": NUMBER,
+    "drained_wh": NUMBER,
+}
+CONTEXT_FIELDS = ("source", "in_window", "due")
+STREAM_FIELDS = {"transitions": ("source", "in_window", "due", "online"), "probes": tuple(FIELDS)}
+ALLOWED = {
+    SOURCE: ("equals", "not_equals", "in_"),
+    FLAG: ("equals", "not_equals"),
+    SOURCES: ("contains",),
+    NUMBER: ("equals", "not_equals", "in_", "above", "below"),
+}
+
+
+class Condition(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    rename={"in_": "in"},
+):
+    """One operator on one field, or ``all`` / ``any`` of conditions."""
+
+    field: str | None = None
+    equals: bool | float | str | None = None
+    not_equals: bool | float | str | None = None
+    in_: tuple[float | str, ...] | None = None
+    contains: str | None = None
+    above: float | None = None
+    below: float | None = None
+    all: tuple["Condition", ...] | None = None
+    any: tuple["Condition", ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is not exactly one operator of the field's kind, or one of all and any."""
+        given = [name for name in OPERATORS if getattr(self, name) is not None]
+        groups = [name for name in ("all", "any") if getattr(self, name) is not None]
+        if self.field is None:
+            if given or len(groups) != 1:
+                raise ValueError("a condition has a `field` and one operator, or `all`, or `any`")
+            if not (self.all or self.any):
+                raise ValueError(f"`{groups[0]}` needs at least one condition")
+            return
+        if self.field not in FIELDS:
+            raise ValueError(f"no field `{self.field}`; there are {', '.join(FIELDS)}")
+        if groups or len(given) != 1:
+            written = ", ".join(name.rstrip("_") for name in OPERATORS)
+            raise ValueError(f"`{self.field}` needs exactly one operator of {written}")
+        self._check(FIELDS[self.field], given[0])
+
+    def _check(self, kind: str, operator: str) -> None:
+        if operator not in ALLOWED[kind]:
+            right = " or ".join(name.rstrip("_") for name in ALLOWED[kind])
+            raise ValueError(f"`{self.field}` is {kind}: use {right}")
+        operand = getattr(self, operator)
+        for value in operand if isinstance(operand, tuple) else (operand,):
+            if not _fits(kind, value):
+                wanted = f"one of {', '.join(Source)}" if kind in (SOURCE, SOURCES) else kind
+                raise ValueError(f"`{self.field}` is compared with {wanted}, not with {value!r}")
+
+    def fields(self) -> Iterator[str]:
+        """Yield every field the condition names, in order, perhaps more than once."""
+        if self.field is not None:
+            yield self.field
+        for part in (*(self.all or ()), *(self.any or ())):
+            yield from part.fields()
+
+
+def _fits(kind: str, value: object) -> bool:
+    if kind in (SOURCE, SOURCES):
+        return isinstance(value, str) and value in set(Source)
+    if kind == FLAG:
+        return isinstance(value, bool)
+    return isinstance(value, float | int) and not isinstance(value, bool)
+
+
+def compiled(condition: Condition) -> Test:
+    """Return a function that tells whether ``condition`` holds; None when that is unknown."""
+    if condition.all is not None:
+        return _every(tuple(compiled(part) for part in condition.all), decisive=False)
+    if condition.any is not None:
+        return _every(tuple(compiled(part) for part in condition.any), decisive=True)
+    operator = next(name for name in OPERATORS if getattr(condition, name) is not None)
+    compare = COMPARISONS[operator](getattr(condition, operator))
+    field = str(condition.field)
+    if field == "in_window":  # null is a value here: the source has no window
+
+        def known(facts: Facts) -> bool | None:
+            return None if facts("source") is None else compare(facts("in_window"))
+
+        return known
+
+    def test(facts: Facts) -> bool | None:
+        value = facts(field)
+        return None if value is None else compare(value)
+
+    return test
+
+
+def _every(parts: tuple[Test, ...], *, decisive: bool) -> Test:
+    def test(facts: Facts) -> bool | None:
+        unknown = False
+        for part in parts:
+            verdict = part(facts)
+            if verdict is decisive:
+                return decisive
+            unknown = unknown or verdict is None
+        return None if unknown else not decisive
+
+    return test
+
+
+COMPARISONS: dict[str, Callable[[Any], Callable[[Any], bool]]] = {
+    "equals": lambda operand: lambda value: bool(value == operand),
+    "not_equals": lambda operand: lambda value: bool(value != operand),
+    "in_": lambda operand: lambda value: value in operand,
+    "contains": lambda operand: lambda value: operand in value,
+    "above": lambda operand: lambda value: bool(value > operand),
+    "below": lambda operand: lambda value: bool(value < operand),
+}

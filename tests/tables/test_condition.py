@@ -1,0 +1,91 @@
+"""Conditions: three values, and what a rules file may not say."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tables import rules
+from tables.condition import Condition, Value, compiled
+from tables.rules import RulesError
+
+HEAD = '[[rule]]\nname = "x"\nstream = "transitions"\n'
+WHEN = 'when = { field = "source", equals = "grid" }\n'
+
+
+def holds(written: dict[str, Any], **facts: Value) -> bool | None:
+    return compiled(msgspec.convert(written, Condition))(facts.get)
+
+
+@pytest.mark.parametrize(
+    ("written", "facts", "expected"),
+    [
+        ({"field": "source", "equals": "grid"}, {}, None),
+        ({"field": "source", "equals": "grid"}, {"source": "grid"}, True),
+        ({"field": "source", "in": ["grid", "none"]}, {"source": "none"}, True),
+        ({"field": "in_window", "equals": False}, {"source": "grid", "in_window": None}, False),
+        ({"field": "in_window", "not_equals": True}, {"source": "grid", "in_window": None}, True),
+        ({"field": "in_window", "equals": False}, {"in_window": False}, None),
+        ({"field": "due", "contains": "grid"}, {"due": ("grid",)}, True),
+        ({"field": "soc_pct", "below": 20}, {"soc_pct": 20.0}, False),
+        ({"field": "soc_pct", "above": 19.5}, {"soc_pct": 20.0}, True),
+    ],
+)
+def test_an_operator(written: dict[str, Any], facts: dict[str, Value], expected: object) -> None:
+    assert holds(written, **facts) is expected
+
+
+@given(st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=4))
+def test_all_and_any_know_three_values(parts: list[bool | None]) -> None:
+    names = ["power_w", "energy_wh", "battery_v", "soc_pct"][: len(parts)]
+    written = [{"field": name, "equals": 1} for name in names]
+    facts = {
+        name: None if part is None else float(part) for name, part in zip(names, parts, strict=True)
+    }
+
+    every = False if False in parts else None if None in parts else True
+    some = True if True in parts else None if None in parts else False
+    assert holds({"all": written}, **facts) is every
+    assert holds({"any": written}, **facts) is some
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("= 1", "r.toml: not TOML: Invalid statement (at line 1, column 1)"),
+        (HEAD, "rule x: Object missing required field `when`"),
+        (HEAD + WHEN + 'fro = "2m"', "rule x: there is no key `fro`; `for` is meant?"),
+        (HEAD + WHEN + 'for = "2 min"', "rule x: key `for`: '2 min' is not a duration"),
+        (HEAD + WHEN + "for = 120", "write it in quotes"),
+        (HEAD + WHEN + 'repeat = true\nreset = "5s"', "needs a reset of at least"),
+        (HEAD + WHEN + "pulse = true", 'needs for = "0s"'),
+        (HEAD + WHEN + HEAD + WHEN, "there are two of this name"),
+        (HEAD + 'when = { field = "gird", equals = "x" }', "no field `gird`; there are source"),
+        (HEAD + 'when = { field = "source", equals = "x" }', "one of grid, generator"),
+        (HEAD + 'when = { field = "source", above = 3 }', "use equals or not_equals or in"),
+        (HEAD + 'when = { field = "power_w", above = 3 }', "has no field `power_w`"),
+        (HEAD + 'when = { field = "source", equals = "grid", in = ["none"] }', "exactly one"),
+        (HEAD + "when = { all = [] }", "needs at least one condition"),
+        (HEAD + "when = { }", "a condition has a `field`"),
+    ],
+)
+def test_a_mistake_is_refused_with_what_would_be_right(text: str, sentence: str) -> None:
+    with pytest.raises(RulesError) as refused:
+        rules.parse(text, "r.toml")
+
+    assert sentence in str(refused.value)
+    assert str(refused.value).startswith("r.toml: ")
+
+
+def test_the_default_rules_are_those_of_the_design() -> None:
+    assert [rule.name for rule in rules.default()] == [
+        "battery_low",
+        "generator_failed_to_start",
+        "generator_outside_window",
+        "grid_lost",
+        "inverter_draining",
+        "inverter_overload",
+        "source_none",
+    ]
