@@ -1,0 +1,1 @@
+"""One thin module for each stream and each way out: decode, fold, send, store."""

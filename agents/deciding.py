@@ -1,0 +1,74 @@
+"""What the agents of the ``decide`` app share: a batch through the core, in three steps."""
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from agents.parking import Unfit, parked, parsed
+from app.stream import apps
+from app.stream.batches import Batch, KafkaRecord
+from app.stream.producer import Send, send_all
+from app.stream.table import Table
+from schemas import codec, topics
+from schemas.events import Event
+from tables.fold import Policies
+from tables.intake import Entry, take
+
+log = structlog.get_logger()
+_entry = msgspec.json.Decoder(Entry)
+
+
+class Decider:
+    """Folds the batches of one stream into one table."""
+
+    def __init__(self, table: Table, stream: str, decoder: msgspec.json.Decoder[Any]) -> None:
+        """Keep states in ``table`` and read the values of ``stream`` with ``decoder``."""
+        self._table = table
+        self._decoder = decoder
+        self._policies = Policies(apps.RULES, stream)
+
+    async def __call__(self, batch: Batch) -> None:
+        """Decide on ``batch``: send what was decided, store the states, return.
+
+        Folding works on copies: a batch that is cancelled leaves the table as it was.
+        """
+        entries: dict[bytes, tuple[int, Entry]] = {}
+        sends: list[Send] = []
+        for record in batch.records:
+            try:
+                sends += self._fold(batch, record, entries)
+            except Unfit as unfit:
+                sends.append(parked(batch, record, str(unfit)))
+            except Exception as error:
+                log.exception("fold_failed", topic=batch.topic, offset=record.offset)
+                sends.append(parked(batch, record, f"could not be folded: {error!r}"))
+        await send_all(apps.decide, sends)
+        states = {key: (at, codec.encode(entry)) for key, (at, entry) in entries.items()}
+        await self._table.store(batch.partition, states)
+
+    def _fold(
+        self, batch: Batch, record: KafkaRecord, entries: dict[bytes, tuple[int, Entry]]
+    ) -> list[Send]:
+        event: Event = parsed(self._decoder, record)
+        key = event.device.encode()
+        if record.key != key:
+            raise Unfit(f"the key is not the device {event.device!r}")
+        folded_to, entry = entries.get(key) or self._read(key)
+        if record.offset <= folded_to:  # a redelivery: its effects are stored
+            return []
+        entry, decisions = take(self._policies.of(event.device), entry, event)
+        entries[key] = (record.offset, entry)
+        headers = (
+            ("origin", f"{batch.topic}:{batch.partition}:{record.offset}".encode()),
+            ("epoch", event.epoch.encode()),
+            ("seq", str(event.seq).encode()),
+        )
+        return [
+            Send(topics.NOTIFICATIONS, key, codec.encode(decision), batch.partition, headers)
+            for decision in decisions
+        ]
+
+    def _read(self, key: bytes) -> tuple[int, Entry]:
+        folded_to, state = self._table.read(key)
+        return folded_to, Entry() if state is None else _entry.decode(state)

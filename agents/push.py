@@ -1,0 +1,13 @@
+"""Delivers the messages of the ``push`` topic."""
+
+from typing import Any
+
+from agents.delivering import deliver
+from app.stream import apps
+from schemas import topics
+
+
+@apps.deliver.agent(apps.source(apps.deliver, topics.PUSH), concurrency=1)
+async def push(stream: Any) -> None:
+    """Deliver every batch."""
+    await deliver(stream)

@@ -1,0 +1,111 @@
+"""Batches: what was fetched from one partition is handed over as one event.
+
+A stock Faust agent costs 100 to 200 µs an event; handed whole batches it costs 2 to 10. The two
+extension points are Faust's own: the ``ConsumerScheduler`` setting and a topic's ``Schema``.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from faust import Event, Schema
+from faust.transport.utils import DefaultSchedulingStrategy
+from faust.types import TP, EventT, StreamT
+
+log = structlog.get_logger()
+
+EXIT_UNFINISHED = 70  # EX_SOFTWARE of sysexits.h: the supervisor starts the worker again
+
+
+class KafkaRecord(msgspec.Struct, frozen=True):
+    """One record as it lies on its topic. appended_ms: the broker's append time."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    appended_ms: int
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Records of one partition, in order."""
+
+    topic: str
+    partition: int
+    records: Sequence[KafkaRecord]
+
+
+class FetchedBatch:
+    """What Faust takes for one message: the last record's place, and all records as its value."""
+
+    __slots__ = (
+        "checksum",
+        "headers",
+        "key",
+        "offset",
+        "partition",
+        "serialized_key_size",
+        "serialized_value_size",
+        "timestamp",
+        "timestamp_type",
+        "topic",
+        "value",
+    )
+
+    def __init__(self, records: Sequence[Any]) -> None:
+        """Stand for ``records``, aiokafka's ConsumerRecords of one partition, at least one."""
+        last = records[-1]
+        self.topic = last.topic
+        self.partition = last.partition
+        self.offset = last.offset
+        self.timestamp = last.timestamp
+        self.timestamp_type = last.timestamp_type
+        self.value = records
+        self.headers = self.key = self.checksum = None
+        self.serialized_key_size = self.serialized_value_size = 0
+
+
+class BatchScheduler(DefaultSchedulingStrategy):
+    """Faust's order of delivery: here, what was fetched of a partition comes at once."""
+
+    def iterate(self, records: Mapping[TP, Any]) -> Iterator[tuple[TP, Any]]:
+        """Yield each partition of ``records`` with all of its records as one."""
+        for tp, fetched in records.items():
+            if fetched:
+                yield TP(tp.topic, tp.partition), FetchedBatch(fetched)
+
+
+class BatchSchema(Schema[Any, Any]):
+    """A topic's schema that leaves bytes as they are: an event's value is a list of records."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[EventT[Any]]]:
+        """Return the coroutine function that makes an event of a message."""
+
+        async def decode(message: Any, *, propagate: bool = False) -> EventT[Any]:
+            return Event(app, None, message.value, None, message)
+
+        return decode
+
+
+async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[None]]) -> None:
+    """Hand every batch of ``stream`` to ``handle`` and acknowledge it when that has returned.
+
+    An error ends the process before anything is acknowledged: Faust would acknowledge a batch whose
+    handler raised, and go on without it (streams.py, ``_c_aiter``: ``finally: it.after(…)``).
+    """
+    events: Any = stream
+    async for event in events.noack().events():
+        message = event.message
+        batch = Batch(message.topic, message.partition, [_record(each) for each in event.value])
+        try:
+            await handle(batch)
+        except Exception:
+            place = f"{batch.topic}:{batch.partition}:{batch.records[0].offset}"
+            log.critical("batch_failed", place=place, exc_info=True)
+            os._exit(EXIT_UNFINISHED)
+        event.ack()
+
+
+def _record(fetched: Any) -> KafkaRecord:
+    return KafkaRecord(fetched.key, fetched.value, fetched.offset, fetched.timestamp)

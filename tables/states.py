@@ -1,0 +1,8 @@
+"""The Faust tables that keep the states of the machines, one for each agent that has any."""
+
+from app.stream import apps
+from schemas import topics
+
+supply = apps.table(apps.decide, topics.SUPPLY_TABLE)
+energy = apps.table(apps.decide, topics.ENERGY_TABLE)
+recipients = apps.table(apps.route, topics.RECIPIENTS_TABLE)

@@ -1,0 +1,90 @@
+"""What a message says, in plain words, from a decision alone. Pure."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from schemas.decision import Decision, Fact, Kind
+from schemas.duration import Duration
+
+PROBLEMS: dict[str, Callable[[dict[str, Fact]], str]] = {
+    "grid_lost": lambda cause: f"the grid is lost, the load is on {_source(cause)}",
+    "off_generator": lambda cause: f"the load left the generator and is on {_source(cause)}",
+    "source_none": lambda _: "no source carries the load",
+    "generator_outside_window": lambda _: "the generator runs outside its hours",
+    "generator_failed_to_start": lambda cause: (
+        f"the generator is due and did not start, the load is on {_source(cause)}"
+    ),
+    "inverter_overload": lambda cause: (
+        f"the inverter is overloaded at {_number(cause, 'power_w')} W"
+    ),
+    "inverter_draining": lambda cause: (
+        f"{_number(cause, 'drained_wh')} Wh drained since the load went on the inverter"
+    ),
+    "battery_low": lambda cause: f"the battery is low at {_number(cause, 'soc_pct')} %",
+}
+
+
+def subject(decision: Decision) -> str:
+    """Return one line without device text that could break a header."""
+    state = "RESOLVED" if decision.kind is Kind.RESOLVED else decision.severity.upper()
+    return f"[{state}] {printable(decision.device)}: {printable(decision.rule)}"
+
+
+def text(decision: Decision) -> str:
+    """Return what is said of ``decision``: what, where, since when, and what was left unsaid."""
+    problem = PROBLEMS.get(decision.rule, _unworded(decision))(decision.cause)
+    since = f"{decision.episode:%Y-%m-%d %H:%M:%S} UTC"
+    lasted = lasting(decision.at - decision.episode)
+    device = printable(decision.device)
+    match decision.kind:
+        case Kind.RESOLVED:
+            told = f"{device}: over: {problem}. It began {since} and lasted {lasted}."
+        case Kind.REPEATED:
+            told = f"{device}: still, after {lasted}: {problem}, since {since}."
+        case _:
+            told = f"{device}: {problem}, since {since} ({lasted})."
+    return told + _unsaid(decision.suppressed)
+
+
+def lasting(span: timedelta) -> str:
+    """Return ``span`` to the second, as Prometheus writes it."""
+    return str(Duration(seconds=round(span.total_seconds())))
+
+
+def printable(text: str) -> str:
+    """Return ``text`` from a device without control characters."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def _unsaid(suppressed: int) -> str:
+    if not suppressed:
+        return ""
+    episodes = "one episode was" if suppressed == 1 else f"{suppressed} episodes were"
+    return f" Since the last message {episodes} suppressed."
+
+
+def _unworded(decision: Decision) -> Callable[[dict[str, Fact]], str]:
+    def problem(cause: dict[str, Fact]) -> str:
+        facts = ", ".join(f"{field} {_plain(value)}" for field, value in cause.items())
+        return f"{printable(decision.rule)} ({facts})"
+
+    return problem
+
+
+def _plain(value: Fact) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, tuple):
+        return printable("+".join(value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else printable(value)
+
+
+def _source(cause: dict[str, Fact]) -> str:
+    source = cause.get("source")
+    return "no source" if source == "none" else f"the {_plain(source)}"
+
+
+def _number(cause: dict[str, Fact], field: str) -> str:
+    return _plain(cause.get(field))

@@ -1,0 +1,74 @@
+"""The stream room: what it relies on in Faust and aiokafka, and what it does with batches."""
+
+import inspect
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from faust.tables.table import Table as FaustTable
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.types import TP
+
+from app.stream import apps
+from app.stream.batches import FetchedBatch
+from app.stream.table import OFFSET_BYTES
+from app.stream.transport import Consumer, Producer
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (FaustConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
+        (FaustConsumer, "_add_gap", ["self", "tp", "offset_from", "offset_to"]),
+        (FaustConsumer, "on_partitions_revoked", ["self", "revoked"]),
+        (FaustTable, "apply_changelog_batch", ["self", "batch"]),
+        (AIOKafkaProducer, "create_batch", ["self"]),
+        (AIOKafkaProducer, "send_batch", ["self", "batch", "topic", "partition"]),
+    ],
+)
+def test_what_we_override_or_call_is_still_there(
+    owner: Any, name: str, parameters: list[str]
+) -> None:
+    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+
+
+def test_every_app_uses_the_mended_transport() -> None:
+    for app in (apps.decide, apps.route, apps.deliver):
+        assert app.transport.Consumer is Consumer
+        assert app.producer_transport.Producer is Producer
+        assert app.conf.web_enabled is False or app.BootStrategy.enable_web is False
+
+
+def test_what_was_fetched_of_a_partition_comes_as_one_in_the_last_ones_place() -> None:
+    records = [
+        SimpleNamespace(topic="t", partition=3, offset=n, timestamp=n, timestamp_type=1)
+        for n in (5, 6, 9)
+    ]
+
+    ((partition, batch),) = apps.decide.conf.ConsumerScheduler().iterate(
+        {TP("t", 3): records, TP("t", 4): []}
+    )
+
+    assert isinstance(batch, FetchedBatch)
+    assert (partition, batch.offset, batch.value) == (TP("t", 3), 9, records)
+
+
+def changelog(partition: int, *records: tuple[bytes, int, bytes]) -> Any:
+    values = [
+        SimpleNamespace(key=key, value=(offset + 1).to_bytes(OFFSET_BYTES, "big") + state)
+        for key, offset, state in records
+    ]
+    return SimpleNamespace(message=SimpleNamespace(partition=partition, value=values))
+
+
+def test_recovery_keeps_the_highest_offset_and_at_equal_ones_the_later_record() -> None:
+    table = apps.table(apps.create("test"), "test")
+    table.apply_changelog_batch(
+        [changelog(2, (b"a", 7, b"new"), (b"b", -1, b"first"), (b"a", 3, b"late from a zombie"))]
+    )
+    table.apply_changelog_batch([changelog(2, (b"b", -1, b"second"))])
+
+    assert table.read(b"a") == (7, b"new")
+    assert table.read(b"b") == (-1, b"second")
+    assert table.read(b"c") == (-1, None)
