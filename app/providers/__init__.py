@@ -1,0 +1,1 @@
+"""Who carries a message away. Without credentials: a folder on this machine."""

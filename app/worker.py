@@ -1,0 +1,11 @@
+"""The workers: ``faust -A app.worker:decide worker``, likewise ``route`` and ``deliver``."""
+
+import agents.email
+import agents.probes
+import agents.push
+import agents.route
+import agents.sms
+import agents.transitions  # noqa: F401 - each registers itself with its app
+from app.stream.apps import decide, deliver, route
+
+__all__ = ["decide", "deliver", "route"]
