@@ -1,0 +1,163 @@
+"""Deciding again on everything recorded, and comparing with what was decided, byte for byte."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError as CoordinatorNotAvailable
+
+from app import kafka
+from schemas import codec, topics
+from schemas.decision import Decision
+from tables.fold import Policies
+from tables.intake import Entry, take
+from tables.rules import Rule
+
+DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
+    topics.TRANSITIONS: codec.supply_event,
+    topics.PROBES: codec.energy_event,
+}
+POLL_S = 0.5
+ORIGIN = re.compile(rb"(?P<topic>[\w.-]+):(?P<partition>\d+):(?P<offset>\d+)", re.ASCII)
+
+
+class BehindError(Exception):
+    """The workers have not decided on all that is recorded; the sentence says what to do."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One decision that is not what it was. None: there is none on that side."""
+
+    id: str
+    device: str
+    rule: str
+    recorded: str | None
+    expected: str | None
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What an audit found. copies: decisions recorded more than once, all equal."""
+
+    events: int = 0
+    unreadable: int = 0
+    decisions: int = 0
+    copies: int = 0
+    differences: list[Difference] = []
+
+
+class Audit:
+    """One audit of one cluster under one set of rules."""
+
+    def __init__(self, servers: str, rules: tuple[Rule, ...]) -> None:
+        """Stand ready to audit what the cluster at ``servers`` holds."""
+        self._servers = servers
+        self._policies = {stream: Policies(rules, stream) for stream in DECODERS}
+        self._entries: dict[tuple[str, bytes], Entry] = {}
+        self._expected: dict[str, bytes] = {}
+        self._recorded: dict[str, bytes] = {}
+        self._report = Report()
+
+    async def run(self, wait_s: float, progress: Callable[[int, int], None]) -> Report:
+        """Return what was found.
+
+        wait_s: how long to wait for workers that are behind.
+        progress: called with the records read and their number.
+
+        Raises:
+            ReadError: there is no broker, or a topic is missing.
+            BehindError: the workers have not come so far.
+        """
+        ends = await kafka.end_offsets(self._servers, list(DECODERS))
+        await self._decided_to(ends, wait_s)
+        total = sum(ends.values())
+        async for record in kafka.read(self._servers, list(DECODERS), until=ends):
+            self._decide(record)
+            if self._report.events % 1_000 == 0:
+                progress(self._report.events, total)
+        progress(total, total)
+        async for record in kafka.read(self._servers, [topics.NOTIFICATIONS]):
+            self._compare(record, ends)
+        for identity in self._expected.keys() - self._recorded.keys():
+            self._differ(identity, None, self._expected[identity])
+        return self._report
+
+    async def _decided_to(self, ends: Mapping[TopicPartition, int], wait_s: float) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        await admin.start()
+        try:
+            async with asyncio.timeout(wait_s):
+                while behind := await self._behind(admin, ends):
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise BehindError(
+                f"the workers are {behind} records behind; let them run: changeover up"
+            ) from None
+        finally:
+            await admin.close()
+
+    async def _behind(self, admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition, int]) -> int:
+        try:
+            committed = await admin.list_consumer_group_offsets(topics.DECIDE)
+        except CoordinatorNotAvailable:  # nobody has ever committed here
+            committed = {}
+        offsets = {partition: max(0, each.offset) for partition, each in committed.items()}
+        return sum(max(0, end - offsets.get(partition, 0)) for partition, end in ends.items())
+
+    def _decide(self, record: Any) -> None:
+        self._report.events += 1
+        event = codec.decode(DECODERS[record.topic], record.value)
+        if isinstance(event, codec.Unreadable) or record.key != event.device.encode():
+            self._report.unreadable += 1
+            return
+        place = (record.topic, record.key)
+        policy = self._policies[record.topic].of(event.device)
+        self._entries[place], decisions = take(policy, self._entries.get(place, Entry()), event)
+        for decision in decisions:
+            self._report.decisions += 1
+            self._expected[decision.id] = codec.encode(decision)
+
+    def _compare(self, record: Any, ends: Mapping[TopicPartition, int]) -> None:
+        if _revealed_later(record, ends):
+            return
+        decision = codec.decode(codec.decision, record.value)
+        place = f"{record.topic}:{record.partition}:{record.offset}"
+        identity = place if isinstance(decision, codec.Unreadable) else decision.id
+        if identity in self._recorded:
+            if self._recorded[identity] == record.value:
+                self._report.copies += 1
+            else:
+                self._differ(identity, record.value, self._recorded[identity])
+            return
+        self._recorded[identity] = record.value
+        expected = self._expected.get(identity)
+        if expected != record.value:
+            self._differ(identity, record.value, expected)
+
+    def _differ(self, identity: str, recorded: bytes | None, expected: bytes | None) -> None:
+        shown = codec.decode(codec.decision, expected or recorded)
+        known = isinstance(shown, Decision)
+        self._report.differences.append(
+            Difference(
+                identity,
+                shown.device if known else "",
+                shown.rule if known else "",
+                _text(recorded),
+                _text(expected),
+            )
+        )
+
+
+def _revealed_later(record: Any, ends: Mapping[TopicPartition, int]) -> bool:
+    origin = ORIGIN.fullmatch(dict(record.headers).get("origin", b""))
+    if origin is None:
+        return False
+    partition = TopicPartition(origin["topic"].decode(), int(origin["partition"]))
+    return int(origin["offset"]) >= ends.get(partition, 0)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")

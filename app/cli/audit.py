@@ -1,0 +1,58 @@
+"""``changeover audit``: decide again on everything recorded, and compare."""
+
+import asyncio
+import sys
+
+import click
+import msgspec
+
+from app import rules_file, settings
+from app.audit import Audit, BehindError, Report
+from app.kafka import ReadError
+from tables.rules import RulesError
+
+
+@click.command(name="audit")
+@click.option("--rules", type=click.Path(), help="The rules file that was in force.")
+@click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for the workers.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def audit(rules: str | None, wait: float, as_json: bool) -> None:
+    """Decide again on every recorded event and compare with the recorded decisions.
+
+    They must be the same, byte for byte: exit code 1 and both sides where they are not.
+
+    \b
+    changeover audit --rules rules.toml
+    """
+    try:
+        read = settings.read()
+        in_force = rules_file.load(rules or read.rules)
+    except (settings.SettingsError, RulesError) as error:
+        raise click.UsageError(str(error)) from None
+    hidden = not sys.stderr.isatty()
+    try:
+        with click.progressbar(length=1, file=sys.stderr, hidden=hidden) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.length = max(total, 1)
+                bar.update(done - bar.pos)
+
+            report = asyncio.run(Audit(read.servers, in_force).run(wait, progress))
+    except (ReadError, BehindError) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+    else:
+        _tell(report)
+    sys.exit(1 if report.differences else 0)
+
+
+def _tell(report: Report) -> None:
+    for each in report.differences:
+        click.echo(f"{each.device} {each.rule} {each.id}")
+        click.echo(f"  recorded: {each.recorded or 'nothing'}")
+        click.echo(f"  expected: {each.expected or 'nothing'}")
+    click.echo(
+        f"{report.events} events, {report.decisions} decisions, {report.copies} copies, "
+        f"{report.unreadable} unreadable, {len(report.differences)} differences"
+    )

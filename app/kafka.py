@@ -1,0 +1,81 @@
+"""Reading topics without a group: from their beginnings, to ends known at the start or for ever."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
+
+POLL_MS = 500
+MAX_RECORDS = 5_000
+
+Offsets = Mapping[TopicPartition, int]
+
+
+class ReadError(Exception):
+    """Nothing could be read; the sentence says why, and what to do."""
+
+
+@asynccontextmanager
+async def consuming(servers: str, topics: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
+    """Enter with a consumer to which every partition of ``topics`` is assigned.
+
+    Raises:
+        ReadError: no broker answers, or a topic does not exist.
+    """
+    consumer = AIOKafkaConsumer(
+        *topics, bootstrap_servers=servers, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    except KafkaConnectionError:
+        raise ReadError(
+            f"no Kafka answers at {servers}: run `changeover up`, or set KAFKA_BOOTSTRAP_SERVERS"
+        ) from None
+    except UnknownTopicOrPartitionError:
+        named = ", ".join(topics)
+        raise ReadError(f"{servers} has no topic {named}: see `changeover topics list`") from None
+    finally:
+        await consumer.stop()
+
+
+async def end_offsets(servers: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """Return where each partition of ``topics`` ends now."""
+    async with consuming(servers, topics) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
+        return ends
+
+
+async def read(
+    servers: str,
+    topics: Sequence[str],
+    *,
+    start: Offsets | None = None,
+    until: Offsets | None = None,
+    follow: bool = False,
+) -> AsyncIterator[Any]:
+    """Yield the records of ``topics``, in order within a partition.
+
+    start: where to begin; a partition it lacks begins at its beginning.
+    until: where to end; by default the ends as they are now, with ``follow`` never.
+    """
+    async with consuming(servers, topics) as consumer:
+        first = await consumer.beginning_offsets(consumer.assignment())
+        for partition, offset in first.items():
+            consumer.seek(partition, max(offset, (start or {}).get(partition, 0)))
+        ends = {} if follow else until or await consumer.end_offsets(consumer.assignment())
+        while follow or await _unread(consumer, ends):
+            fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+            for partition, records in fetched.items():
+                for record in records:
+                    if follow or record.offset < ends.get(partition, 0):
+                        yield record
+
+
+async def _unread(consumer: AIOKafkaConsumer, ends: Offsets) -> bool:
+    positions = {partition: await consumer.position(partition) for partition in ends}
+    done = [partition for partition, end in ends.items() if positions[partition] >= end]
+    consumer.pause(*done)
+    return len(done) < len(ends)
