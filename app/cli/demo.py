@@ -1,0 +1,201 @@
+"""``changeover demo``: a home whose grid comes and goes, on the real clock, told as it happens."""
+
+import asyncio
+import contextlib
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from app import house, kafka, settings
+from app.broker.errors import BrokerError
+from app.broker.ports import free_port
+from app.cli.saying import say
+from app.directory import Directory
+from app.supervisor import until_interrupted
+from schemas import codec, topics
+from schemas.decision import Decision, Kind
+from schemas.delivery import Sent
+
+DEVICE = "demo-home"
+RULES = """\
+[[rule]]
+name = "grid_lost"
+stream = "transitions"
+needs = "grid"
+when = { field = "source", not_equals = "grid" }
+for = "5s"
+clear_for = "2s"
+reset = "30s"
+"""
+CONFIG = """\
+device = "{device}"
+brokers = "{brokers}"
+tick = "1s"
+settle = "0.5s"
+"""
+# Seconds from the beginning, what the changeover box writes, and what a person should expect of it.
+STORY = (
+    (3, "grid", "inverter", "a flicker: the grid goes. It must last 5 s before anybody is told"),
+    (5, "inverter", "grid", "it is back after 2 s: nothing will be said"),
+    (10, "grid", "inverter", "an outage of 12 s begins: to be told 5 s from now"),
+    (22, "inverter", "grid", "the grid is back: resolved when it has stayed for 2 s"),
+    (30, "grid", "inverter", "a second outage, of 8 s, inside the reset of 30 s: suppressed"),
+    (38, "inverter", "grid", "it is over; nobody was told, so nobody is told that it is over"),
+    (50, "grid", "inverter", "the reset has passed: this outage is told, with the one suppressed"),
+    (60, "inverter", "grid", "the grid is back"),
+)
+END_S = 66
+EXPECTED = Counter(
+    {Kind.FIRED: 2, Kind.RESOLVED: 2, Kind.SUPPRESSED: 1, Kind.SUPPRESSED_RESOLVED: 1}
+)
+WHY = {
+    Kind.FIRED: "FIRED: the condition held throughout its 5 s, so people are told",
+    Kind.RESOLVED: "RESOLVED: the grid stayed for 2 s; those who were told are told so",
+    Kind.REPEATED: "REPEATED: it still holds when the reset has passed",
+    Kind.SUPPRESSED: "SUPPRESSED: it lasted, but the last message is less than 30 s old",
+    Kind.SUPPRESSED_RESOLVED: "the suppressed one is over: nobody was told of it, nobody is now",
+}
+
+
+class Seen:
+    """What went by on the topics. sent: the outbox files of the messages, by channel."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.decisions: dict[str, Decision] = {}
+        self.sent: dict[str, str] = {}
+
+    def decision(self, decision: Decision) -> None:
+        """Tell why it was decided."""
+        if decision.id not in self.decisions:
+            self.decisions[decision.id] = decision
+            say(f"  decided: {WHY[decision.kind]}")
+            if decision.suppressed and decision.kind is Kind.FIRED:
+                say(f"           and it says that {decision.suppressed} was suppressed since")
+
+    def delivered(self, sent: Sent) -> None:
+        """Tell where the message lies."""
+        if sent.message not in self.sent:
+            self.sent[sent.message] = sent.reference
+            say(f"  {sent.channel} to {sent.recipient}: {sent.reference}")
+
+    @property
+    def complete(self) -> bool:
+        """Return whether all went as the story says: four messages told, each on three channels."""
+        kinds = Counter(decision.kind for decision in self.decisions.values())
+        return kinds == EXPECTED and len(self.sent) == 4 * 3 + 4 * 1
+
+
+@click.command(name="demo")
+@click.option("--once", is_flag=True, help="End by itself after about 90 s.")
+def demo(once: bool) -> None:
+    """Show the whole product at work, on logs it writes itself, in a fresh folder.
+
+    \b
+    changeover demo --once
+    """
+    try:
+        complete = asyncio.run(_demo(once))
+    except (settings.SettingsError, BrokerError, house.NotReadyError) as error:
+        raise click.ClickException(str(error)) from None
+    sys.exit(0 if complete else 1)
+
+
+def _settings() -> settings.Settings:
+    base = settings.read()
+    home = base.home_dir / "demo" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    (home / "device").mkdir(parents=True)
+    (home / "rules.toml").write_text(RULES)
+    broker, pages = free_port(), free_port()
+    return settings.Settings(
+        home=str(home), broker_port=broker, dashboard_port=pages, rules=str(home / "rules.toml")
+    )
+
+
+async def _demo(once: bool) -> bool:
+    read = _settings()
+    device = read.home_dir / "device"
+    config = device / "notifications.config"
+    config.write_text(CONFIG.format(device=DEVICE, brokers=read.servers))
+    _people(read)
+    seen = Seen()
+    say(f"a home with a grid and an inverter; everything lies in {read.home_dir}")
+    async with house.running(read, say, config=config):
+        say(f"look at it: http://127.0.0.1:{read.dashboard_port}/")
+        watching = asyncio.create_task(_watch(read.servers, seen))
+        probing = asyncio.create_task(_probe(device))
+        ended = asyncio.create_task(until_interrupted())
+        telling = asyncio.create_task(_tell(device))
+        await asyncio.wait({telling, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if telling.done() and not once:
+            say("that was the story; all goes on until Ctrl-C")
+            await ended
+        for task in (telling, probing, watching, ended):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        _summarise(read, seen)
+    return seen.complete or not once
+
+
+def _people(read: settings.Settings) -> None:
+    directory = Directory(read.database_url)
+    directory.add_person("ann", "Ann")
+    directory.add_contact("ann", "email", "ann@example.com")
+    directory.add_contact("ann", "sms", "+15550100")
+    directory.add_contact("ann", "push", "demo-registration")
+    directory.add_person("bob", "Bob")
+    directory.add_contact("bob", "email", "bob@example.com")
+    directory.add_contact("bob", "sms", "+15550101")
+    directory.set_flag("bob", "sms", enabled=False)
+    directory.add_device(DEVICE, owners=["ann", "bob"])
+
+
+async def _tell(device: Path) -> None:
+    started = datetime.now(UTC)
+    _append(device / "Transition.log", "from=inverter to=grid")
+    for second, before, after, sentence in STORY:
+        await _until(started + timedelta(seconds=second))
+        say(sentence)
+        _append(device / "Transition.log", f"from={before} to={after}")
+    await _until(started + timedelta(seconds=END_S))
+
+
+async def _probe(device: Path) -> None:
+    soc = 90.0
+    while True:
+        soc -= 0.02
+        line = f"power_w=400 energy_wh=0.1 battery_v=51.3 soc_pct={soc:.2f}"
+        _append(device / "probeEnergy.log", line)
+        await asyncio.sleep(1)
+
+
+async def _until(instant: datetime) -> None:
+    await asyncio.sleep(max(0.0, (instant - datetime.now(UTC)).total_seconds()))
+
+
+def _append(log: Path, line: str) -> None:
+    with log.open("a") as file:
+        file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {line}\n")
+
+
+async def _watch(servers: str, seen: Seen) -> None:
+    names = [topics.NOTIFICATIONS, topics.DELIVERIES]
+    async for record in kafka.read(servers, names, follow=True):
+        value = codec.decode(codec.any_record, record.value)
+        if isinstance(value, Decision):
+            seen.decision(value)
+        elif isinstance(value, Sent):
+            seen.delivered(value)
+
+
+def _summarise(read: settings.Settings, seen: Seen) -> None:
+    kinds = Counter(str(decision.kind) for decision in seen.decisions.values())
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    say(f"decisions: {told}")
+    say(f"messages: {len(seen.sent)} in {read.outbox_dir}")
+    again = f"CHANGEOVER_HOME={read.home_dir} CHANGEOVER_BROKER_PORT={read.broker_port}"
+    say(f"to look at it again: {again} CHANGEOVER_RULES={read.rules} changeover up")

@@ -1,0 +1,88 @@
+"""What the environment says, read once at start into a frozen struct and passed along."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from schemas import topics
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+
+VARIABLES = {
+    "home": "CHANGEOVER_HOME",
+    "bootstrap": "KAFKA_BOOTSTRAP_SERVERS",
+    "broker_port": "CHANGEOVER_BROKER_PORT",
+    "partitions": "CHANGEOVER_PARTITIONS",
+    "rules": "CHANGEOVER_RULES",
+    "database": "CHANGEOVER_DATABASE",
+    "outbox": "CHANGEOVER_OUTBOX",
+    "dashboard_port": "CHANGEOVER_DASHBOARD_PORT",
+}
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the sentence names the variable and what would be right."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything is.
+
+    home: the folder that holds everything local.
+    bootstrap: ``host:port[,host:port…]`` of a cluster of the user's, or empty: ours is used.
+    rules: the rules file; None is the default rules.
+    database: an SQLAlchemy URL, or empty: an SQLite file in ``home``.
+    outbox: the folder that receives messages, or empty: one in ``home``.
+    """
+
+    home: str = ".changeover"
+    bootstrap: str = ""
+    broker_port: Port = 9092
+    partitions: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = topics.PARTITIONS
+    rules: str | None = None
+    database: str = ""
+    outbox: str = ""
+    dashboard_port: Port = 8470
+
+    @property
+    def home_dir(self) -> Path:
+        """Return the folder that holds everything local, absolute."""
+        return Path(self.home).absolute()
+
+    @property
+    def servers(self) -> str:
+        """Return the bootstrap servers to connect to: the user's cluster, else our own node."""
+        return self.bootstrap or f"127.0.0.1:{self.broker_port}"
+
+    @property
+    def database_url(self) -> str:
+        """Return the SQLAlchemy URL of people, devices and projections."""
+        return self.database or f"sqlite:///{self.home_dir / 'changeover.db'}"
+
+    @property
+    def outbox_dir(self) -> Path:
+        """Return the folder in which messages lie that no provider takes."""
+        return Path(self.outbox).absolute() if self.outbox else self.home_dir / "outbox"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make a child process read these same settings."""
+        values = msgspec.structs.asdict(self) | {"home": str(self.home_dir)}
+        return {VARIABLES[field]: str(value) for field, value in values.items() if value}
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings in ``environ``.
+
+    Raises:
+        SettingsError: a value is not what it must be.
+    """
+    given = {field: environ[name] for field, name in VARIABLES.items() if environ.get(name)}
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        sentence = str(error)
+        for field, name in VARIABLES.items():
+            sentence = sentence.replace(f"$.{field}", name)
+        raise SettingsError(f"environment: {sentence}") from None

@@ -1,0 +1,114 @@
+"""Runs the programs of one machine: starts them, starts again what fails, ends them all.
+
+A program's output goes to ``<name>.log``. One that ends by itself is started again after a pause
+that doubles from 1 s to 30 s. Each is ended by SIGTERM, and by SIGKILL if it has not gone 10 s
+later. If the supervisor is killed the kernel ends them: util-linux ``setpriv --pdeathsig``.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+STOP_TIMEOUT_S = 10
+FIRST_PAUSE_S = 1
+LONGEST_PAUSE_S = 30
+
+
+class Program(msgspec.Struct, frozen=True):
+    """What to run. argv: the command. env: variables added to the supervisor's own."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+def worker(app: str, env: Mapping[str, str], number: int = 1) -> Program:
+    """Return a Faust worker of ``app``: ``decide``, ``route`` or ``deliver``."""
+    argv = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
+    return Program(f"{app}-{number}", (sys.executable, *argv), env)
+
+
+def command(name: str, *arguments: str, env: Mapping[str, str]) -> Program:
+    """Return our own command ``name``."""
+    program = "from app.cli import main; main()"
+    return Program(name, (sys.executable, "-c", program, name, *arguments), env)
+
+
+class Supervisor:
+    """The running programs. Make and use it on the main thread, for the death signal's sake."""
+
+    def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
+        """Write logs into the folder ``logs``; ``say`` what a person should know."""
+        self._logs = logs
+        self._say = say
+        self._running: dict[str, Process] = {}
+        self._watches: list[asyncio.Task[None]] = []
+        logs.mkdir(parents=True, exist_ok=True)
+
+    async def start(self, programs: Sequence[Program]) -> None:
+        """Start ``programs``, and start each again whenever it ends."""
+        for program in programs:
+            self._running[program.name] = await self._spawn(program)
+            self._watches.append(asyncio.create_task(self._watch(program)))
+
+    async def stop(self) -> None:
+        """End every program, last started first; return when all are gone."""
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        await asyncio.gather(*(_end(each) for each in reversed(self._running.values())))
+        self._running.clear()
+
+    async def _watch(self, program: Program) -> None:
+        pause = FIRST_PAUSE_S
+        while True:
+            code = await self._running[program.name].wait()
+            log = self._logs / f"{program.name}.log"
+            self._say(f"{program.name} ended with {code}, starts again in {pause} s; see {log}")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            self._running[program.name] = await self._spawn(program)
+
+    async def _spawn(self, program: Program) -> Process:
+        with (self._logs / f"{program.name}.log").open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *mortal(program.argv),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **program.env},
+                start_new_session=True,  # Ctrl-C is the supervisor's: it ends them in order
+            )
+
+
+def mortal(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return a command like ``argv`` that the kernel ends when its parent dies."""
+    if shutil.which("setpriv") is None:
+        return tuple(argv)
+    return ("setpriv", "--pdeathsig", "TERM", *argv)
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def until_interrupted() -> None:
+    """Return when SIGINT or SIGTERM has come."""
+    loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, interrupted.set)
+    await interrupted.wait()
