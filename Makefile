@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test check screenshots lock clean
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/server ## Show the product at work; ONCE=1 ends by itself after about 90 s
+	@$(BIN)/changeover demo $(if $(ONCE),--once)
+
+test: .venv/dev check ## Run every check and every test
+	@$(BIN)/pytest -q
+
+check: .venv/dev ## Run the linters and the type checker
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+screenshots: .venv/server ## Take pictures of the pages with Debian's chromium
+	@deploy/prerequisites chromium
+	@$(BIN)/python -m app.dashboard.screenshots screenshots
+
+lock: ## Pin every dependency anew, with hashes (needs uv: pip install uv)
+	@set -e; for lock in edge:edge server:edge,server dev:edge,server,dev; do \
+	  extras=$$(echo "$${lock#*:},build" | sed 's/,/ --extra /g'); \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --extra $$extras pyproject.toml -o deploy/requirements/$${lock%%:*}.txt; \
+	done
+
+clean: ## Remove what was built and what the demos left
+	rm -rf .venv .cache .changeover build *.egg-info screenshots
+
+.venv/bin/python:
+	@deploy/prerequisites python
+	@python3 -m venv .venv
+
+.venv/server .venv/dev: .venv/%: deploy/requirements/%.txt pyproject.toml | .venv/bin/python
+	@deploy/prerequisites java
+	@echo "installing Python packages ($*)"
+	@$(INSTALL) --require-hashes -r $<
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
