@@ -20,20 +20,32 @@ import msgspec
 STOP_TIMEOUT_S = 10
 FIRST_PAUSE_S = 1
 LONGEST_PAUSE_S = 30
+READY_TIMEOUT_S = 60
+READY_POLL_S = 0.2
+READY = b"[^Worker]: Ready"  # Faust, when it has joined its group and recovered its tables
 
 
 class Program(msgspec.Struct, frozen=True):
-    """What to run. argv: the command. env: variables added to the supervisor's own."""
+    """What to run.
+
+    argv: the command. env: variables added to the supervisor's own.
+    ready: what it writes to its log when it is; empty: it is ready when it runs.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    ready: bytes = b""
+
+
+class NotReadyError(Exception):
+    """A program did not come up in time; the sentence names its log."""
 
 
 def worker(app: str, env: Mapping[str, str], number: int = 1) -> Program:
     """Return a Faust worker of ``app``: ``decide``, ``route`` or ``deliver``."""
     argv = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
-    return Program(f"{app}-{number}", (sys.executable, *argv), env)
+    return Program(f"{app}-{number}", (sys.executable, *argv), env, READY)
 
 
 def command(name: str, *arguments: str, env: Mapping[str, str]) -> Program:
@@ -51,6 +63,7 @@ class Supervisor:
         self._say = say
         self._running: dict[str, Process] = {}
         self._watches: list[asyncio.Task[None]] = []
+        self._unready: dict[Path, bytes] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     async def start(self, programs: Sequence[Program]) -> None:
@@ -58,6 +71,24 @@ class Supervisor:
         for program in programs:
             self._running[program.name] = await self._spawn(program)
             self._watches.append(asyncio.create_task(self._watch(program)))
+            if program.ready:
+                self._unready[self._log(program)] = program.ready
+
+    async def ready(self) -> None:
+        """Return when every program that says so is ready.
+
+        Raises:
+            NotReadyError: one did not say so within 60 s.
+        """
+        for _ in range(round(READY_TIMEOUT_S / READY_POLL_S)):
+            if not self._unready:
+                return
+            await asyncio.sleep(READY_POLL_S)
+            self._unready = {
+                log: said for log, said in self._unready.items() if said not in log.read_bytes()
+            }
+        logs = ", ".join(map(str, self._unready))
+        raise NotReadyError(f"not ready after {READY_TIMEOUT_S} s; see {logs}")
 
     async def stop(self) -> None:
         """End every program, last started first; return when all are gone."""
@@ -71,14 +102,17 @@ class Supervisor:
         pause = FIRST_PAUSE_S
         while True:
             code = await self._running[program.name].wait()
-            log = self._logs / f"{program.name}.log"
-            self._say(f"{program.name} ended with {code}, starts again in {pause} s; see {log}")
+            again = f"starts again in {pause} s; see {self._log(program)}"
+            self._say(f"{program.name} ended with {code}, {again}")
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
             self._running[program.name] = await self._spawn(program)
 
+    def _log(self, program: Program) -> Path:
+        return self._logs / f"{program.name}.log"
+
     async def _spawn(self, program: Program) -> Process:
-        with (self._logs / f"{program.name}.log").open("ab") as log:
+        with self._log(program).open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *mortal(program.argv),
                 stdin=asyncio.subprocess.DEVNULL,

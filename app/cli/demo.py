@@ -14,7 +14,7 @@ from app.broker.errors import BrokerError
 from app.broker.ports import free_port
 from app.cli.saying import say
 from app.directory import Directory
-from app.supervisor import until_interrupted
+from app.supervisor import NotReadyError, until_interrupted
 from schemas import codec, topics
 from schemas.decision import Decision, Kind
 from schemas.delivery import Sent
@@ -99,7 +99,7 @@ def demo(once: bool) -> None:
     """
     try:
         complete = asyncio.run(_demo(once))
-    except (settings.SettingsError, BrokerError, house.NotReadyError) as error:
+    except (settings.SettingsError, BrokerError, NotReadyError) as error:
         raise click.ClickException(str(error)) from None
     sys.exit(0 if complete else 1)
 

@@ -9,7 +9,7 @@ import click
 from app import house, settings
 from app.broker.errors import BrokerError
 from app.cli.saying import say
-from app.supervisor import until_interrupted
+from app.supervisor import NotReadyError, until_interrupted
 
 
 @click.command(name="up")
@@ -28,7 +28,7 @@ def up(config: Path | None, workers: int) -> None:
     """
     try:
         asyncio.run(_up(settings.read(), config, workers))
-    except (settings.SettingsError, BrokerError, house.NotReadyError) as error:
+    except (settings.SettingsError, BrokerError, NotReadyError) as error:
         raise click.ClickException(str(error)) from None
     sys.exit(0)
 
