@@ -1,0 +1,1 @@
+"""One Apache Kafka node on this machine, and the topics of any cluster."""

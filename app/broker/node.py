@@ -1,0 +1,221 @@
+"""One Apache Kafka node (KRaft, broker and controller in one) below a folder of its own.
+
+``broker/data`` is formatted beside its place and moved there whole, so what lies there is either
+complete or damaged, and what is damaged is never touched.
+"""
+
+import asyncio
+import fcntl
+import shutil
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from app.broker import jars
+from app.broker.errors import BrokerFailedError, DataDirectoryError, PortInUseError
+from app.broker.ports import LOOPBACK, free_port, in_use
+from app.supervisor import mortal
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 30
+POLL_S = 0.1
+SHOWN_LINES = 8
+LOG4J = Path(__file__).with_name("log4j2.xml")
+# One node keeps one copy of everything; few partitions of the offsets topic start faster.
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+"""
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+class Node:
+    """A broker that runs from ``start`` to ``stop``, or within a ``with`` block.
+
+    Start it on the main thread: the kernel ends it when the thread that started it dies.
+    """
+
+    def __init__(self, home: Path, port: int, say: Callable[[str], None] = _quiet) -> None:
+        """Keep everything in ``home/broker`` and listen on ``port`` of the loopback.
+
+        say: told what takes long.
+        """
+        self._folder = home / "broker"
+        self._port = port
+        self._say = say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[bytes] | None = None
+
+    @property
+    def servers(self) -> str:
+        """Return its address, as clients want it."""
+        return f"{LOOPBACK}:{self._port}"
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and return when it really answers, within 60 s.
+
+        Raises:
+            BrokerError: one of its leaves; nothing is left running.
+        """
+        jars.check_java()
+        classpath = f"{jars.fetched(self._say)}/*"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            self._check_port()
+            properties = self._configured(classpath)
+            self._process = self._java(classpath, "kafka.Kafka", properties)
+            self._until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it, if it runs, and return when it has gone; its data stays."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _check_port(self) -> None:
+        if in_use(self._port):
+            raise PortInUseError(
+                f"port {self._port} of {LOOPBACK} is in use: end what listens there, "
+                "or set CHANGEOVER_BROKER_PORT to another"
+            )
+
+    def _take_lock(self) -> None:
+        self._lock = (self._folder / "lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            self._lock = None
+            raise DataDirectoryError(
+                f"another broker runs on {self._folder}: end it, or set CHANGEOVER_HOME to another"
+            ) from None
+
+    def _configured(self, classpath: str) -> Path:
+        data = self._folder / "data"
+        if not data.exists():
+            self._format(classpath, data)
+        elif not (data / "meta.properties").exists() or not (data / "meta.properties").read_text():
+            raise DataDirectoryError(
+                f"{data} is half-written: it has no meta.properties. Put a whole copy in its "
+                f"place, or move it away to begin with no data: mv {data} {data}.damaged"
+            )
+        return self._properties(data, free_port())
+
+    def _format(self, classpath: str, data: Path) -> None:
+        new = data.with_name("data.new")
+        shutil.rmtree(new, ignore_errors=True)
+        properties = self._properties(new, free_port())
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config")
+        formatting = self._java(classpath, *tool, properties)
+        if formatting.wait(START_TIMEOUT_S):
+            raise BrokerFailedError(f"{data} could not be formatted:\n{self._last_errors()}")
+        new.rename(data)
+
+    def _properties(self, data: Path, controller: int) -> Path:
+        file = self._folder / "server.properties"
+        text = PROPERTIES.format(
+            host=LOOPBACK, port=self._port, controller=controller, data=data.absolute()
+        )
+        file.write_text(text)
+        return file
+
+    def _java(self, classpath: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        options = (
+            "-Xmx512m",
+            f"-Dlog4j2.configurationFile={LOG4J}",
+            f"-Dchangeover.log={self._folder / 'broker.log'}",
+        )
+        argv = ("java", *options, "-cp", classpath, *map(str, arguments))
+        with (self._folder / "errors.log").open("wb") as errors:
+            return subprocess.Popen(
+                mortal(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,  # Ctrl-C is for the one who stops it
+            )
+
+    def _until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with ThreadPoolExecutor(1) as thread:  # there may be an event loop on this one
+            while (
+                not in_use(self._port) or not thread.submit(asyncio.run, self._answers()).result()
+            ):
+                if self._process is None or self._process.poll() is not None:
+                    raise BrokerFailedError(f"the broker ended at once:\n{self._last_errors()}")
+                if time.monotonic() > deadline:
+                    raise BrokerFailedError(
+                        f"the broker does not answer after {START_TIMEOUT_S} s:\n"
+                        f"{self._last_errors()}"
+                    )
+                time.sleep(POLL_S)
+
+    async def _answers(self) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+        try:
+            await admin.start()
+            cluster = await admin.describe_cluster()
+            return bool(cluster["brokers"])
+        except KafkaError:
+            return False
+        finally:
+            await admin.close()
+
+    def _last_errors(self) -> str:
+        file = self._folder / "errors.log"
+        lines = file.read_text(errors="replace").strip().splitlines()[-SHOWN_LINES:]
+        return "\n".join((*lines, f"(more in {self._folder / 'broker.log'})"))
