@@ -139,16 +139,9 @@ class Audit:
 
     def _differ(self, identity: str, recorded: bytes | None, expected: bytes | None) -> None:
         shown = codec.decode(codec.decision, expected or recorded)
-        known = isinstance(shown, Decision)
-        self._report.differences.append(
-            Difference(
-                identity,
-                shown.device if known else "",
-                shown.rule if known else "",
-                _text(recorded),
-                _text(expected),
-            )
-        )
+        device, rule = (shown.device, shown.rule) if isinstance(shown, Decision) else ("", "")
+        difference = Difference(identity, device, rule, _text(recorded), _text(expected))
+        self._report.differences.append(difference)
 
 
 def _revealed_later(record: Any, ends: Mapping[TopicPartition, int]) -> bool:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from app.broker.node import Node
 from app.broker.topics import ensure
+from app.directory import Directory
 from app.settings import Settings
 from app.supervisor import Program, Supervisor, command, worker
+
 
 def programs(settings: Settings, workers: int, config: Path | None) -> list[Program]:
     """Return what runs beside the broker; config: a device's notifications.config, if any."""
@@ -35,7 +37,8 @@ async def running(
     with contextlib.ExitStack() as stack:
         if not settings.bootstrap:
             say(f"starting Apache Kafka on 127.0.0.1:{settings.broker_port}")
-            stack.enter_context(Node(home, settings.broker_port))
+            stack.enter_context(Node(home, settings.broker_port, say))
+        Directory(settings.database_url).close()  # its tables, before two programs make them
         await ensure(settings.servers, settings.partitions)
         supervisor = Supervisor(home / "logs", say)
         try:

@@ -1,6 +1,7 @@
 """The command ``changeover``. Each command is loaded when it is called: a device has no server."""
 
 import importlib
+import logging
 import sys
 
 import click
@@ -67,5 +68,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; what goes wrong is a sentence on standard error and an exit code."""
+    # Its warnings go to whoever configured logging; what a command meets it tells itself.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     cli(prog_name="changeover")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from app import house, kafka, settings
+from app import house, kafka, rules_file, settings
+from app.audit import Audit, Report
 from app.broker.errors import BrokerError
 from app.broker.ports import free_port
 from app.cli.saying import say
@@ -17,7 +18,7 @@ from app.directory import Directory
 from app.supervisor import NotReadyError, until_interrupted
 from schemas import codec, topics
 from schemas.decision import Decision, Kind
-from schemas.delivery import Sent
+from schemas.delivery import Channel, Sent
 
 DEVICE = "demo-home"
 RULES = """\
@@ -137,20 +138,21 @@ async def _demo(once: bool) -> bool:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        _summarise(read, seen)
-    return seen.complete or not once
+        report = await Audit(read.servers, rules_file.load(read.rules)).run(30, lambda *_: None)
+        _summarise(read, seen, report)
+    return not once or (seen.complete and not report.differences)
 
 
 def _people(read: settings.Settings) -> None:
     directory = Directory(read.database_url)
     directory.add_person("ann", "Ann")
-    directory.add_contact("ann", "email", "ann@example.com")
-    directory.add_contact("ann", "sms", "+15550100")
-    directory.add_contact("ann", "push", "demo-registration")
+    directory.add_contact("ann", Channel.EMAIL, "ann@example.com")
+    directory.add_contact("ann", Channel.SMS, "+15550100")
+    directory.add_contact("ann", Channel.PUSH, "demo-registration")
     directory.add_person("bob", "Bob")
-    directory.add_contact("bob", "email", "bob@example.com")
-    directory.add_contact("bob", "sms", "+15550101")
-    directory.set_flag("bob", "sms", enabled=False)
+    directory.add_contact("bob", Channel.EMAIL, "bob@example.com")
+    directory.add_contact("bob", Channel.SMS, "+15550101")
+    directory.set_flag("bob", Channel.SMS, enabled=False)
     directory.add_device(DEVICE, owners=["ann", "bob"])
 
 
@@ -192,10 +194,11 @@ async def _watch(servers: str, seen: Seen) -> None:
             seen.delivered(value)
 
 
-def _summarise(read: settings.Settings, seen: Seen) -> None:
+def _summarise(read: settings.Settings, seen: Seen, report: Report) -> None:
     kinds = Counter(str(decision.kind) for decision in seen.decisions.values())
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     say(f"decisions: {told}")
     say(f"messages: {len(seen.sent)} in {read.outbox_dir}")
+    say(f"audit: {report.events} events decided again, {len(report.differences)} differences")
     again = f"CHANGEOVER_HOME={read.home_dir} CHANGEOVER_BROKER_PORT={read.broker_port}"
     say(f"to look at it again: {again} CHANGEOVER_RULES={read.rules} changeover up")

@@ -1,0 +1,120 @@
+"""``changeover topics``: what lies on the topics, decoded."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+from app import kafka, settings
+from app.broker.errors import BrokerError
+from app.broker.topics import describe
+from app.cli.instants import INSTANT
+from app.cli.showing import show_json, show_table
+from schemas import codec
+from schemas import topics as names
+
+SHOWN = 110
+KNOWN = [topic.name for topic in names.TOPICS if not topic.compacted]
+
+
+@click.group(name="topics")
+def topics() -> None:
+    """List and read topics."""
+
+
+@topics.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """List our topics: partitions, records, how they are kept."""
+    try:
+        found = asyncio.run(describe(settings.read().servers))
+    except (BrokerError, settings.SettingsError) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        show_json([msgspec.structs.asdict(each) for each in found])
+    else:
+        rows = [(each.name, each.partitions, each.records, each.kept) for each in found]
+        show_table(("topic", "partitions", "records", "kept"), rows)
+
+
+@topics.command()
+@click.argument("topic", type=click.Choice(KNOWN), metavar="TOPIC")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--last", "-n", type=click.IntRange(0), help="Only the last N.  [default: 10]")
+@click.option("--all", "-a", "everything", is_flag=True, help="From the beginning.")
+@click.option("--device", help="Only records of this device.")
+@click.option("--type", "kind", help="Only records of this type, as `transition`.")
+@click.option("--since", type=INSTANT, help="Only what was appended at or after this instant.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON a line.")
+def tail(topic: str, follow: bool, last: int | None, everything: bool, **wanted: Any) -> None:
+    """Print records of TOPIC, decoded, oldest first.
+
+    \b
+    changeover topics tail notifications --device ikeja-0042
+    changeover topics tail transitions --all --json | jq .value
+    """
+    keep = None if everything or wanted["since"] else 10 if last is None else last
+    try:
+        asyncio.run(_tail(settings.read().servers, topic, keep, follow, wanted))
+    except (kafka.ReadError, settings.SettingsError) as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        return
+
+
+async def _tail(
+    servers: str, topic: str, keep: int | None, follow: bool, wanted: dict[str, Any]
+) -> None:
+    ends = await kafka.end_offsets(servers, [topic])
+    shown: deque[Any] = deque(maxlen=keep)
+    async for record in _matching(kafka.read(servers, [topic], until=ends), wanted):
+        shown.append(record)
+    # Append time orders the partitions; within one it never goes back.
+    for record in sorted(shown, key=lambda each: (each.timestamp, each.partition, each.offset)):
+        _show(record, wanted["as_json"])
+    if follow:
+        comes = kafka.read(servers, [topic], start=ends, follow=True)
+        async for record in _matching(comes, wanted):
+            _show(record, wanted["as_json"])
+
+
+async def _matching(records: AsyncIterator[Any], wanted: dict[str, Any]) -> AsyncIterator[Any]:
+    async for record in records:
+        value = codec.decode(codec.any_record, record.value)
+        tag = value.__struct_config__.tag
+        of_device = getattr(value, "device", (record.key or b"").decode(errors="replace"))
+        if wanted["device"] not in (None, of_device) or wanted["kind"] not in (None, tag):
+            continue
+        if wanted["since"] is None or _appended(record) >= wanted["since"]:
+            yield record
+
+
+def _appended(record: Any) -> datetime:
+    return datetime.fromtimestamp(record.timestamp / 1_000, UTC)
+
+
+def _show(record: Any, as_json: bool) -> None:
+    value = codec.decode(codec.any_record, record.value)
+    appended = f"{_appended(record):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+    key = (record.key or b"").decode(errors="replace")
+    headers = {name: held.decode(errors="replace") for name, held in record.headers}
+    if as_json:
+        fields = {"partition": record.partition, "offset": record.offset, "appended": appended}
+        whole = {"topic": record.topic, **fields, "key": key, "headers": headers, "value": value}
+        click.echo(msgspec.json.encode(whole))
+        return
+    place = f"{record.partition}:{record.offset}"
+    click.echo(f"{appended}  {place:>9}  {key:16}  {_told(value)}")
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, codec.Unreadable):
+        return f"unreadable: {value.reason}: {value.payload[:SHOWN]!r}"
+    fields = msgspec.to_builtins(value)
+    left_out = {"type", "v", "device", "epoch", "run", "core", "extra"}
+    pairs = (f"{key}={held}" for key, held in fields.items() if key not in left_out)
+    return f"{value.__struct_config__.tag}  " + " ".join(pairs)
