@@ -217,5 +217,6 @@ class Node:
 
     def _last_errors(self) -> str:
         file = self._folder / "errors.log"
-        lines = file.read_text(errors="replace").strip().splitlines()[-SHOWN_LINES:]
-        return "\n".join((*lines, f"(more in {self._folder / 'broker.log'})"))
+        lines = file.read_text(errors="replace").splitlines()
+        told = [line for line in lines if line and not line.lstrip().startswith("at ")]
+        return "\n".join((*told[-SHOWN_LINES:], f"(more in {self._folder / 'broker.log'})"))

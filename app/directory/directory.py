@@ -99,11 +99,11 @@ class Directory:
     def set_owner(self, device: str, person: str, *, owns: bool) -> None:
         """Say that ``person`` owns ``device``, or does no longer."""
         with self._changing() as session:
-            owners, owner = _device(session, device).owners, _person(session, person)
-            if owns and owner not in owners:
-                owners.append(owner)
-            elif not owns and owner in owners:
-                owners.remove(owner)
+            owned, owner = _device(session, device), _person(session, person)
+            if owns and owner not in owned.owners:
+                owned.owners.append(owner)
+            elif not owns and owner in owned.owners:
+                owned.owners.remove(owner)
 
     def people(self) -> list[tuple[str, str, tuple[Contact, ...]]]:
         """Return everybody: id, name, and addresses."""

@@ -1,0 +1,121 @@
+"""What commands print, and the codes they end with."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.broker.ports import free_port
+from app.cli import COMMANDS, cli
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_or_commands_of_its_own(command: str) -> None:
+    result = run(command, "--help")
+
+    assert result.exit_code == 0
+    assert f"changeover {command}" in result.output or "Commands:" in result.output
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    assert all(command in run("--help").output for command in COMMANDS)
+
+
+def test_people_are_added_shown_masked_and_flagged() -> None:
+    run("people", "add", "ann", "--email", "ann@example.com", "--sms", "+2348012345678")
+    run("people", "flags", "ann", "--no-sms")
+
+    assert run("people", "list").output == (
+        "ann\tann\temail\ta…@example.com\ton\nann\tann\tsms\t+23…78\toff\n"
+    )
+    (ann,) = json.loads(run("people", "list", "--json", "--reveal").output)
+    assert ann["contacts"][1] == {"channel": "sms", "address": "+2348012345678", "enabled": False}
+
+
+def test_a_device_of_nobody_known_is_refused_in_a_sentence() -> None:
+    result = run("devices", "add", "home", "--owner", "zoe")
+
+    assert result.exit_code == 1
+    assert result.output == "Error: there is no person zoe; `changeover people add zoe`\n"
+
+
+def test_devices_change_hands() -> None:
+    run("people", "add", "ann")
+    run("people", "add", "bob")
+    run("devices", "add", "home", "--owner", "ann")
+    run("devices", "owners", "home", "--add", "bob", "--remove", "ann")
+
+    assert json.loads(run("devices", "list", "--json").output) == [
+        {"device": "home", "owners": ["bob"]}
+    ]
+
+
+@pytest.mark.parametrize("command", [["topics", "list"], ["topics", "tail", "probes"], ["audit"]])
+def test_no_kafka_is_one_sentence(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGEOVER_BROKER_PORT", str(free_port()))
+    result = run(*command)
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: no Kafka answers at 127.0.0.1:")
+    assert result.output.count("\n") == 1
+
+
+def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGEOVER_BROKER_PORT", "no port")
+
+    assert "CHANGEOVER_BROKER_PORT" in run("topics", "list").output
+
+
+def test_decide_prints_decisions_and_names_bad_lines(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "Transition.log").write_text(
+        "2026-01-01T00:00:00Z from=grid to=none\nrubbish\n2026-01-01T01:00:00Z from=none to=grid"
+    )
+    result = run("decide", str(folder), "--until", "2026-01-01T00:05:00Z")
+    decisions = [json.loads(line) for line in result.stdout.splitlines()]
+
+    assert [(each["rule"], each["kind"], each["at"]) for each in decisions] == [
+        ("source_none", "fired", "2026-01-01T00:00:10Z"),
+        ("grid_lost", "fired", "2026-01-01T00:02:00Z"),
+    ]
+    assert {each["device"] for each in decisions} == {"shop"}
+    assert f"{folder / 'Transition.log'}:2: rubbish is not a time" in result.stderr
+    assert "Transition.log:3: the line has no end yet, left out" in result.stderr
+    assert "1 malformed of 2 lines" in result.stderr
+
+
+def test_decide_takes_the_device_from_the_configuration_and_rules_from_a_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "notifications.config").write_text('device = "shop-7"\n')
+    (tmp_path / "Transition.log").write_text("2026-01-01T00:00:00Z from=grid to=none\n")
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[[rule]]\nname = "x"\nstream = "transitions"\nfor = "0s"\n'
+        'when = { field = "source", equals = "none" }\n'
+    )
+    (line,) = run("decide", str(tmp_path), "--rules", str(rules)).stdout.splitlines()
+
+    assert (json.loads(line)["device"], json.loads(line)["rule"]) == ("shop-7", "x")
+
+
+def test_decide_without_logs_or_with_bad_rules_is_a_usage_error(tmp_path: Path) -> None:
+    none = run("decide", str(tmp_path))
+    (tmp_path / "Transition.log").write_text("")
+    (tmp_path / "rules.toml").write_text("[[rule]]\nnmae = 'x'\n")
+    bad = run("decide", str(tmp_path), "--rules", str(tmp_path / "rules.toml"))
+
+    assert (none.exit_code, bad.exit_code) == (2, 2)
+    assert "holds none of" in none.stderr
+    assert "rules.toml: rule number 1: there is no key `nmae`; `name` is meant?" in bad.stderr
+
+
+def test_schemas_are_json() -> None:
+    assert json.loads(run("schemas", "decision").output)["$ref"] == "#/$defs/Decision"
+    assert run("schemas", "nothing").exit_code == 2
