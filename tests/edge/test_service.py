@@ -1,0 +1,179 @@
+"""The loop around the pump, with a clock and a broker of the test's own."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge.config import ConfigError
+from edge.service import Clock, Once, Shipping, Summary, run
+from edge.spool import Spool, SpoolError
+from tests.edge.logs import (
+    READINGS,
+    TRANSITIONS,
+    append,
+    at,
+    config,
+    reading_text,
+    transition_text,
+    write_many,
+)
+
+
+class Hours(Clock):
+    """Time passes only when somebody sleeps; at some moments something happens."""
+
+    def __init__(self, happens: dict[float, Callable[[], None]] | None = None) -> None:
+        self.second = 1000.0
+        self._happens = happens or {}
+
+    def now(self) -> datetime:
+        return at(self.second)
+
+    def monotonic(self) -> float:
+        return self.second
+
+    async def sleep(self, seconds: float) -> None:
+        self.second += seconds or 0.001
+        for moment in [moment for moment in self._happens if moment <= self.second]:
+            self._happens.pop(moment)()
+        await asyncio.sleep(0)
+
+
+class Broker(Shipping):
+    """Takes every row at once, or none when it is ``down``."""
+
+    def __init__(self, spool: Spool, *, down: bool = False) -> None:
+        self.shipped = 0
+        self.trouble = "nobody answers" if down else ""
+        self.wake = asyncio.Event()
+        self.rows: list[tuple[str, dict[str, Any]]] = []
+        self._spool = spool
+        self._down = down
+
+    async def run(self) -> None:
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            for row in () if self._down else self._spool.read(10_000):
+                self.rows.append((row.topic, msgspec.json.decode(row.value)))
+                self._spool.acknowledge(row.topic, row.id)
+                self.shipped += 1
+
+
+class House:
+    """An edge over a folder, with the test's broker and clock."""
+
+    def __init__(self, folder: Path, *, down: bool = False) -> None:
+        self.config = config(folder)
+        self.broker: Broker | None = None
+        self._down = down
+
+    def run(self, once: Once | None, clock: Clock) -> Summary:
+        def shipping(spool: Spool) -> Broker:
+            self.broker = Broker(spool, down=self._down)
+            return self.broker
+
+        return asyncio.run(run(self.config, once, clock=clock, shipping=shipping))
+
+    def told(self) -> list[tuple[str, str, float]]:
+        assert self.broker is not None
+        return [
+            (topic, record["type"], (datetime.fromisoformat(record["ts"]) - at(0)).total_seconds())
+            for topic, record in self.broker.rows
+        ]
+
+
+def interrupt() -> None:
+    import os  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_live_it_ships_lines_and_ticks_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    clock = Hours(
+        {
+            1005: lambda: append(tmp_path, TRANSITIONS, transition_text(1005, "none")),
+            1020: interrupt,
+        }
+    )
+
+    summary = house.run(None, clock)
+
+    assert house.told() == [
+        ("transitions", "tick", 998),
+        ("probes", "tick", 998),
+        ("transitions", "transition", 1005),
+        ("probes", "context", 1005),
+    ]
+    assert (summary.complete, summary.waiting, summary.shipped) == (True, 0, 4)
+
+
+def test_once_reads_to_the_end_closes_and_ships(tmp_path: Path) -> None:
+    append(tmp_path, READINGS, reading_text(5) + "unfinished")
+    house = House(tmp_path)
+
+    summary = house.run(Once(at(60)), Hours())
+
+    assert house.told() == [
+        ("probes", "reading", 5),
+        ("transitions", "tick", 60),
+        ("probes", "tick", 60),
+    ]
+    assert (summary.lines, summary.closed_at, summary.complete) == (1, at(60), True)
+    assert summary.unfinished == {READINGS: 10}
+
+
+def test_once_without_an_instant_closes_at_the_latest_of_any_log(tmp_path: Path) -> None:
+    write_many(tmp_path, 100)
+
+    summary = House(tmp_path).run(Once(), Hours())
+
+    assert (summary.closed_at, summary.malformed, summary.lines) == (at(990), 2, 118)
+    assert sum(summary.spooled.values()) == summary.shipped
+
+
+def test_once_gives_up_on_a_broker_that_takes_nothing(tmp_path: Path) -> None:
+    append(tmp_path, READINGS, reading_text(5))
+    clock = Hours()
+
+    summary = House(tmp_path, down=True).run(Once(), clock)
+
+    assert (summary.complete, summary.waiting, summary.trouble) == (False, 3, "nobody answers")
+    assert 1060 <= clock.second <= 1061
+
+
+def test_what_was_not_shipped_is_shipped_the_next_time(tmp_path: Path) -> None:
+    append(tmp_path, READINGS, reading_text(5))
+    House(tmp_path, down=True).run(Once(), Hours())
+    again = House(tmp_path)
+
+    summary = again.run(Once(), Hours())
+
+    assert summary.complete
+    assert again.told()[0] == ("probes", "reading", 5)
+    assert [kind for _, kind, _ in again.told()].count("reading") == 1
+
+
+def test_what_goes_wrong_with_the_spool_ends_it(tmp_path: Path) -> None:
+    class Broken(Broker):
+        async def run(self) -> None:
+            raise SpoolError("the disk is full")
+
+    edge = run(config(tmp_path), clock=Hours(), shipping=Broken)
+
+    with pytest.raises(SpoolError, match="the disk is full"):
+        asyncio.run(edge)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    missing = msgspec.structs.replace(config(tmp_path), logs=tmp_path / "none")
+
+    with pytest.raises(ConfigError, match="there is no folder"):
+        asyncio.run(run(missing))
