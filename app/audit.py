@@ -40,10 +40,16 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What an audit found. copies: decisions recorded more than once, all equal."""
+    """What an audit found.
+
+    duplicates: events recorded more than once. missing: numbers that devices left out.
+    copies: decisions recorded more than once, all equal.
+    """
 
     events: int = 0
     unreadable: int = 0
+    duplicates: int = 0
+    missing: int = 0
     decisions: int = 0
     copies: int = 0
     differences: list[Difference] = []
@@ -79,6 +85,8 @@ class Audit:
             if self._report.events % 1_000 == 0:
                 progress(self._report.events, total)
         progress(total, total)
+        self._report.duplicates = sum(entry.duplicates for entry in self._entries.values())
+        self._report.missing = sum(entry.missing for entry in self._entries.values())
         async for record in kafka.read(self._servers, [topics.NOTIFICATIONS]):
             self._compare(record, ends)
         for identity in self._expected.keys() - self._recorded.keys():

@@ -53,6 +53,7 @@ def _tell(report: Report) -> None:
         click.echo(f"  recorded: {each.recorded or 'nothing'}")
         click.echo(f"  expected: {each.expected or 'nothing'}")
     click.echo(
-        f"{report.events} events, {report.decisions} decisions, {report.copies} copies, "
-        f"{report.unreadable} unreadable, {len(report.differences)} differences"
+        f"{report.events} events ({report.duplicates} duplicates, {report.missing} missing, "
+        f"{report.unreadable} unreadable), {report.decisions} decisions ({report.copies} copies), "
+        f"{len(report.differences)} differences"
     )

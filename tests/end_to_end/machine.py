@@ -85,7 +85,7 @@ class Machine:
         return asyncio.run(_count(self.servers, topic))
 
     def values(self, topic: str) -> list[bytes]:
-        """Return the values of all records on ``topic``."""
+        """Return the values of all records on ``topic``; one without a value is empty."""
         return asyncio.run(_values(self.servers, topic))
 
     def log(self, name: str) -> str:
@@ -144,7 +144,7 @@ async def _values(servers: str, topic: str) -> list[bytes]:
         values: list[bytes] = []
         while len(values) < sum(ends.values()):
             for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                values += [record.value for record in records]
+                values += [record.value or b"" for record in records]
         return values
     finally:
         await consumer.stop()

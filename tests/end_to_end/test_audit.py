@@ -1,0 +1,97 @@
+"""The audit finds what was altered; rubbish on a topic is parked and stops nothing."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas import topics
+from tests.end_to_end import logs
+from tests.end_to_end.machine import Machine, decided, eventually, machine
+
+pytestmark = pytest.mark.kafka
+UNTIL = "2026-04-01T00:00:00Z"
+RUBBISH = (
+    b"not JSON",
+    b'{"type":"tick","more":' + b"[" * 5_000,
+    b'{"type":"transition","v":2}',
+    b"\xff\xfe\x00",
+    b'{"type":"from the future","v":1}',
+    b"",
+)
+
+
+@pytest.fixture(name="rules")
+def _rules(tmp_path: Path) -> Path:
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        '[[rule]]\nname = "off_grid"\nstream = "transitions"\n'
+        'when = { field = "source", not_equals = "grid" }\n'
+    )
+    return file
+
+
+async def _send(servers: str, topic: str, key: bytes, values: list[bytes | None]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        for value in values:
+            await producer.send_and_wait(topic, value, key=key)
+
+
+def send(house: Machine, topic: str, key: bytes, *values: bytes | None) -> None:
+    asyncio.run(_send(house.servers, topic, key, list(values)))
+
+
+def test_an_altered_decision_is_found(tmp_path: Path, rules: Path) -> None:
+    with machine(tmp_path / "home", rules) as house:
+        folder = tmp_path / "shop"
+        logs.write(folder, house.servers, seed=1, lines=300)
+        house.start_worker("decide")
+        house.start_edge(folder, UNTIL)
+        eventually(lambda: house.finished("edge-shop"))
+        untouched = house.audit()
+        first, *_ = house.values(topics.NOTIFICATIONS)
+        altered = json.loads(first) | {"severity": "critical"}
+        invented = altered | {"id": "0" * 32}
+        send(house, topics.NOTIFICATIONS, b"shop", json.dumps(altered).encode())
+        send(house, topics.NOTIFICATIONS, b"shop", json.dumps(invented).encode(), b"rubbish")
+        report = house.audit(codes=(1,))
+
+        assert (untouched["differences"], untouched["decisions"] > 0) == ([], True)
+        assert [each["id"] for each in report["differences"][:2]] == [altered["id"], "0" * 32]
+        assert json.loads(report["differences"][0]["expected"])["severity"] == "warning"
+        assert len(report["differences"]) == 3
+
+
+def test_rubbish_is_parked_and_the_rest_decided(tmp_path: Path, rules: Path) -> None:
+    with machine(tmp_path / "home", rules) as house:
+        folder = tmp_path / "shop"
+        logs.write(folder, house.servers, seed=2, lines=300)
+        for app in ("decide", "route", "deliver"):
+            house.start_worker(app)
+        before = house.count(topics.MALFORMED)
+        for topic in (topics.TRANSITIONS, topics.PROBES, topics.NOTIFICATIONS, topics.SMS):
+            send(house, topic, b"shop", *RUBBISH, None)
+        house.start_edge(folder, UNTIL)
+        eventually(lambda: house.finished("edge-shop"))
+        from_logs = json.loads(house.run("decide", str(folder), "--summary", "--json"))["malformed"]
+        parked = 4 * (len(RUBBISH) + 1)
+        eventually(lambda: house.count(topics.MALFORMED) == before + parked + from_logs)
+        report = house.audit(codes=(1,))  # the rubbish on `notifications` is nobody's decision
+        malformed = [json.loads(value) for value in house.values(topics.MALFORMED)]
+        reasons = {each["origin"]: each["reason"] for each in malformed}
+        good = [value for value in house.values(topics.NOTIFICATIONS) if b'"decision"' in value]
+
+        assert report["unreadable"] == 2 * (len(RUBBISH) + 1)
+        assert (
+            decided(good)[0]
+            == decided(
+                house.run(
+                    "decide", str(folder), "--until", UNTIL, "--rules", str(rules)
+                ).splitlines()
+            )[0]
+        )
+        assert all(reasons.values())
+        assert any(each["base64"] == "//4A" for each in malformed)
+        assert any(len(each["text"] or "") > 5_000 for each in malformed)

@@ -1,0 +1,134 @@
+"""From a log line to a message: who is told, who is not, also when workers are killed."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.directory import Directory
+from schemas import topics
+from schemas.delivery import Channel
+from tests.end_to_end.machine import Machine, eventually, machine
+
+pytestmark = pytest.mark.kafka
+RULES = """
+[[rule]]
+name = "grid_lost"
+stream = "transitions"
+needs = "grid"
+when = { field = "source", not_equals = "grid" }
+for = "1m"
+reset = "10m"
+clear_for = "1m"
+"""
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOMES = 40
+PER_HOME = 2 * 3  # fired and resolved, to ann by email and push and to bob by email
+
+
+def minutes_ago(minutes: float) -> str:
+    return f"{NOW - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def home(folder: Path, servers: str, *moves: tuple[float, str, str]) -> Path:
+    """Write the logs of a device whose source moved so many minutes ago."""
+    folder.mkdir()
+    (folder / "notifications.config").write_text(
+        f'device = "{folder.name}"\nbrokers = "{servers}"\n'
+    )
+    lines = [f"{minutes_ago(ago)} from={before} to={after}\n" for ago, before, after in moves]
+    (folder / "Transition.log").write_text("".join(lines))
+    return folder
+
+
+def people(house: Machine, devices: list[str]) -> None:
+    directory = Directory(f"sqlite:///{house.home / 'changeover.db'}")
+    directory.add_person("ann")
+    directory.add_contact("ann", Channel.EMAIL, "ann@example.com")
+    directory.add_contact("ann", Channel.PUSH, "token")
+    directory.add_contact("ann", Channel.SMS, "+15550100")
+    directory.set_flag("ann", Channel.SMS, enabled=False)
+    directory.add_person("bob")
+    directory.add_contact("bob", Channel.EMAIL, "bob@example.com")
+    for device in devices:
+        directory.add_device(device, ["ann", "bob"])
+    directory.close()
+
+
+@pytest.fixture(name="rules")
+def _rules(tmp_path: Path) -> Path:
+    file = tmp_path / "rules.toml"
+    file.write_text(RULES)
+    return file
+
+
+def outbox(house: Machine) -> list[Path]:
+    return sorted((house.home / "outbox").glob("*/[!.]*"))
+
+
+def test_flags_suppression_and_age_decide_who_is_told(tmp_path: Path, rules: Path) -> None:
+    with machine(tmp_path / "home", rules) as house:
+        people(house, ["shop", "old"])
+        for app in ("decide", "route", "deliver"):
+            house.start_worker(app)
+        twice = home(
+            tmp_path / "shop", house.servers,
+            (20, "grid", "inverter"), (17, "inverter", "grid"),
+            (14, "grid", "inverter"), (12, "inverter", "grid"),
+        )  # fmt: skip
+        old = home(tmp_path / "old", house.servers, (300, "grid", "none"))
+        for folder in (twice, old):
+            house.start_edge(folder, minutes_ago(0))
+        sent = lambda: [json.loads(each) for each in house.values(topics.DELIVERIES)]  # noqa: E731
+        eventually(lambda: Counter(each["type"] for each in sent())["sent"] == PER_HOME)
+        eventually(lambda: Counter(each["type"] for each in sent())["expired"] == 3)
+        house.audit()
+        kinds = Counter(json.loads(each)["kind"] for each in house.values(topics.NOTIFICATIONS))
+        files = Counter(path.parent.name for path in outbox(house))
+
+        assert kinds == {"fired": 2, "resolved": 1, "suppressed": 1, "suppressed_resolved": 1}
+        assert files == {"email": 4, "push": 2}
+        assert {each["channel"] for each in sent()} == {"email", "push"}
+        assert {each["type"] for each in sent()} == {"attempt", "sent", "expired"}
+
+
+def test_everybody_is_told_once_also_when_workers_are_killed(tmp_path: Path, rules: Path) -> None:
+    with machine(tmp_path / "home", rules) as house:
+        names = [f"home-{number}" for number in range(HOMES)]
+        people(house, names)
+        folders = [
+            home(tmp_path / name, house.servers, (9, "grid", "none"), (5, "none", "grid"))
+            for name in names
+        ]
+        for app in ("decide", "route", "deliver"):
+            house.start_worker(app)
+        for start in range(0, HOMES, 10):
+            for folder in folders[start : start + 10]:
+                house.run(
+                    "edge", "--config", str(folder / "notifications.config"), "--once",
+                    "--until", minutes_ago(0),
+                )  # fmt: skip
+            if start:
+                for app in ("route", "deliver"):
+                    house.kill(f"{app}-1")
+                    house.start_worker(app)
+        messages = {
+            json.loads(value)["id"]: json.loads(value)
+            for topic in (topics.EMAIL, topics.PUSH)
+            for value in house.values(topic)
+        }
+        eventually(lambda: len(outbox(house)) >= HOMES * PER_HOME)
+        report = house.audit()
+        told = Counter(
+            (each["device"], each["kind"], each["recipient"], each["channel"])
+            for topic in (topics.EMAIL, topics.SMS, topics.PUSH)
+            for each in {value: json.loads(value) for value in house.values(topic)}.values()
+        )
+
+        assert len(told) == HOMES * PER_HOME
+        assert set(told.values()) == {1}
+        assert len(outbox(house)) == HOMES * PER_HOME
+        assert report["differences"] == []
+        assert set(messages) <= {path.stem.rsplit("-", 1)[1] for path in outbox(house)}
