@@ -2,7 +2,7 @@
 
 import inspect
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -11,7 +11,7 @@ from faust.transport.consumer import Consumer as FaustConsumer
 from faust.types import TP
 
 from app.stream import apps
-from app.stream.batches import FetchedBatch
+from app.stream.batches import BatchScheduler, FetchedBatch
 from app.stream.table import OFFSET_BYTES
 from app.stream.transport import Consumer, Producer
 
