@@ -38,14 +38,17 @@ ALLOWED = {
 }
 
 
-class Condition(
+class Written(
     msgspec.Struct,
     frozen=True,
-    kw_only=True,
     forbid_unknown_fields=True,
     omit_defaults=True,
-    rename={"in_": "in"},
+    rename={"in_": "in", "for_": "for"},
 ):
+    """What people write in a rules file: a key that nobody knows is a mistake."""
+
+
+class Condition(Written, frozen=True, kw_only=True):
     """One operator on one field, or ``all`` / ``any`` of conditions."""
 
     field: str | None = None

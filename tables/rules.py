@@ -14,7 +14,7 @@ from schemas.decision import Severity
 from schemas.delivery import Channel
 from schemas.duration import Duration, dec_hook
 from schemas.events import Source
-from tables.condition import STREAM_FIELDS, Condition
+from tables.condition import STREAM_FIELDS, Condition, Written
 
 RuleName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 SHORTEST_REPEAT = timedelta(seconds=60)
@@ -26,14 +26,7 @@ class RulesError(Exception):
     """A rules file is wrong; the sentence names the file, the key and what would be right."""
 
 
-class Override(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    omit_defaults=True,
-    rename={"for_": "for"},
-):
+class Override(Written, frozen=True, kw_only=True):
     """Other numbers for the devices it names, by shell pattern; the last that matches holds."""
 
     devices: tuple[str, ...]
@@ -45,14 +38,7 @@ class Override(
     usefulness: Duration | None = None
 
 
-class Rule(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    omit_defaults=True,
-    rename={"for_": "for"},
-):
+class Rule(Written, frozen=True, kw_only=True):
     """One rule.
 
     for_: how long the condition must hold. reset: how long after a message there is no other.
@@ -128,7 +114,7 @@ class Rule(
         return rule
 
 
-class RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RulesFile(Written, frozen=True):
     """What a rules file holds."""
 
     rule: tuple[Rule, ...]
