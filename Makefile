@@ -18,9 +18,9 @@ check: .venv/dev ## Run the linters and the type checker
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-screenshots: .venv/server ## Take pictures of the pages with Debian's chromium
+screenshots: .venv/dev ## Take pictures of the pages with Debian's chromium
 	@deploy/prerequisites chromium
-	@$(BIN)/python -m app.dashboard.screenshots screenshots
+	@$(BIN)/python -m tests.browser.screenshots screenshots
 
 lock: ## Pin every dependency anew, with hashes (needs uv: pip install uv)
 	@set -e; for lock in edge:edge server:edge,server dev:edge,server,dev; do \

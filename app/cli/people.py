@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import click
 
 from app import settings
-from app.cli.showing import masked, show_json, show_table
+from app.cli.showing import show_json, show_table
 from app.directory import Contact, Directory, DirectoryError
+from app.masking import masked
 from schemas.delivery import Channel
 
 

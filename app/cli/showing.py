@@ -9,8 +9,6 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from schemas.delivery import Channel
-
 
 def show_json(value: Any) -> None:
     """Print ``value`` as indented JSON."""
@@ -27,11 +25,3 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     for row in rows:
         table.add_row(*map(str, row))
     Console().print(table)
-
-
-def masked(channel: Channel, address: str) -> str:
-    """Return ``address`` with only as much left as its owner needs to know it again."""
-    if channel is Channel.EMAIL:
-        name, _, host = address.partition("@")
-        return f"{name[:1]}…@{host}"
-    return f"{address[:3]}…{address[-2:]}"
