@@ -65,26 +65,27 @@ def _unsaid(suppressed: int) -> str:
 
 def _unworded(decision: Decision) -> Callable[[dict[str, Fact]], str]:
     def problem(cause: dict[str, Fact]) -> str:
-        facts = ", ".join(f"{field} {_plain(value)}" for field, value in cause.items())
+        facts = ", ".join(f"{field} {plain(value)}" for field, value in cause.items())
         return f"{printable(decision.rule)} ({facts})"
 
     return problem
 
 
-def _plain(value: Fact) -> str:
+def plain(value: Fact) -> str:
+    """Return a fact in words."""
     if value is None:
         return "unknown"
     if isinstance(value, tuple):
         return printable("+".join(value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else printable(value)
+    return printable(value) if isinstance(value, str) else f"{value:g}"
 
 
 def _source(cause: dict[str, Fact]) -> str:
     source = cause.get("source")
-    return "no source" if source == "none" else f"the {_plain(source)}"
+    return "no source" if source == "none" else f"the {plain(source)}"
 
 
 def _number(cause: dict[str, Fact], field: str) -> str:
-    return _plain(cause.get(field))
+    return plain(cause.get(field))
