@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from app import house, settings
+from app import house, rules_file, settings
 from app.broker.errors import BrokerError
 from app.cli.saying import say
 from app.supervisor import NotReadyError, until_interrupted
+from edge.config import ConfigError, load
+from tables.rules import RulesError
 
 
 @click.command(name="up")
@@ -27,8 +29,14 @@ def up(config: Path | None, workers: int) -> None:
     changeover up --config /etc/changeover/notifications.config
     """
     try:
-        asyncio.run(_up(settings.read(), config, workers))
-    except (settings.SettingsError, BrokerError, NotReadyError) as error:
+        read = settings.read()
+        rules_file.load(read.rules)  # a mistake is told here, not in a worker's log
+        if config is not None:
+            load(config)
+        asyncio.run(_up(read, config, workers))
+    except (settings.SettingsError, RulesError, ConfigError) as error:
+        raise click.UsageError(str(error)) from None
+    except (BrokerError, NotReadyError) as error:
         raise click.ClickException(str(error)) from None
     sys.exit(0)
 

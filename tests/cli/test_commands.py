@@ -116,6 +116,23 @@ def test_decide_without_logs_or_with_bad_rules_is_a_usage_error(tmp_path: Path) 
     assert "rules.toml: rule number 1: there is no key `nmae`; `name` is meant?" in bad.stderr
 
 
+def test_up_refuses_a_mistake_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rules.toml").write_text("[[rule]]\nnmae = 'x'\n")
+    config = tmp_path / "notifications.config"
+    config.write_text('devcie = "home"\n')
+    bad_config = run("up", "--config", str(config))
+    monkeypatch.setenv("CHANGEOVER_RULES", str(tmp_path / "rules.toml"))
+    bad_rules = run("up")
+
+    assert (bad_config.exit_code, bad_rules.exit_code) == (2, 2)
+    assert "notifications.config: there is no setting devcie; did you mean device?" in (
+        bad_config.output
+    )
+    assert "rules.toml: rule number 1: there is no key `nmae`" in bad_rules.output
+
+
 def test_schemas_are_json() -> None:
     assert json.loads(run("schemas", "decision").output)["$ref"] == "#/$defs/Decision"
     assert run("schemas", "nothing").exit_code == 2
