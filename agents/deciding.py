@@ -40,7 +40,7 @@ class Decider:
                 sends += self._fold(batch, record, entries)
             except Unfit as unfit:
                 sends.append(parked(batch, record, str(unfit)))
-            except Exception as error:
+            except Exception as error:  # whatever one record does, the rest goes on
                 log.exception("fold_failed", topic=batch.topic, offset=record.offset)
                 sends.append(parked(batch, record, f"could not be folded: {error!r}"))
         await send_all(apps.decide, sends)

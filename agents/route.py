@@ -50,7 +50,7 @@ class Router:
                 ids.add(decision.id)
             except Unfit as unfit:
                 sends.append(parked(batch, record, str(unfit)))
-            except Exception as error:
+            except Exception as error:  # whatever one record does, the rest goes on
                 log.exception("route_failed", offset=record.offset)
                 sends.append(parked(batch, record, f"could not be routed: {error!r}"))
         await recipients.store(batch.partition, listed)

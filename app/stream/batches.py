@@ -100,7 +100,7 @@ async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[N
         batch = Batch(message.topic, message.partition, [_record(each) for each in event.value])
         try:
             await handle(batch)
-        except Exception:
+        except Exception:  # above all a send that failed
             place = f"{batch.topic}:{batch.partition}:{batch.records[0].offset}"
             log.critical("batch_failed", place=place, exc_info=True)
             os._exit(EXIT_UNFINISHED)
