@@ -5,6 +5,7 @@ notification: whoever takes over after a crash tells the same people.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -32,10 +33,15 @@ _book = msgspec.json.Decoder(Book)
 class Router:
     """Turns notifications into messages."""
 
-    def __init__(self, follower: Follower) -> None:
-        """Take recipients from the directory that ``follower`` follows."""
-        self._follower = follower
+    def __init__(self, database_url: str) -> None:
+        """Take recipients from the directory at ``database_url``, opened when first needed."""
+        self._database_url = database_url
         self._rules = {rule.name: rule for rule in apps.RULES}
+
+    @cached_property
+    def _follower(self) -> Follower:
+        # Not before: the workers that decide import this module too, and need no database.
+        return Follower(Directory(self._database_url))
 
     async def __call__(self, batch: Batch) -> None:
         """Route ``batch``: store the lists, send the messages, store that they are out."""
@@ -135,7 +141,7 @@ def useful_for(decision: Decision, rule: Rule | None) -> timedelta:
     return timedelta(minutes=30) if rule is None else rule.useful_for
 
 
-router = Router(Follower(Directory(apps.SETTINGS.database_url)))
+router = Router(apps.SETTINGS.database_url)
 
 
 @apps.route.agent(apps.source(apps.route, topics.NOTIFICATIONS), concurrency=1)

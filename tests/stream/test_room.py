@@ -1,6 +1,10 @@
 """The stream room: what it relies on in Faust and aiokafka, and what it does with batches."""
 
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -51,6 +55,28 @@ def test_what_was_fetched_of_a_partition_comes_as_one_in_the_last_ones_place() -
 
     assert isinstance(batch, FetchedBatch)
     assert (partition, batch.offset, batch.value) == (TP("t", 3), 9, records)
+
+
+def test_the_workers_are_loaded_without_a_database_or_a_broker(tmp_path: Path) -> None:
+    env = os.environ | {"CHANGEOVER_DATABASE": f"sqlite:///{tmp_path / 'people' / 'x.db'}"}
+
+    subprocess.run((sys.executable, "-c", "import app.worker"), env=env, check=True)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_with_bad_rules_says_so_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("[[rule]]\nnmae = 'x'\n")
+    env = os.environ | {"CHANGEOVER_RULES": str(tmp_path / "rules.toml")}
+
+    command = (sys.executable, "-c", "import app.worker")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"changeover: {tmp_path}/rules.toml: rule number 1: there is no key `nmae`; "
+        "`name` is meant?\n"
+    )
 
 
 def changelog(partition: int, *records: tuple[bytes, int, bytes]) -> Any:
