@@ -1,9 +1,11 @@
 """Addresses as they are shown unless somebody asks for them whole."""
 
+SHORTEST = 8  # of what may show five characters
+
 
 def masked(channel: str, address: str) -> str:
     """Return ``address`` with only as much left as its owner needs to know it again."""
     if channel == "email":
         name, _, host = address.partition("@")
         return f"{name[:1]}…@{host}"
-    return f"{address[:3]}…{address[-2:]}"
+    return f"{address[:3]}…{address[-2:]}" if len(address) >= SHORTEST else "…"

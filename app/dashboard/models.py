@@ -39,14 +39,17 @@ class ReadTo(Base):
 
 
 class DeviceRow(Base):
-    """A device: its newest values. heard_at: when the broker last took a record of it."""
+    """A device: its newest values.
+
+    heard_at: when the broker last took a record of it. context_at: the instant of the context.
+    """
 
     __tablename__ = "read_device"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     heard_at: Mapped[datetime]
+    context_at: Mapped[datetime]
     source: Mapped[str | None]
-    source_since: Mapped[datetime | None]
     in_window: Mapped[bool | None]
     power_w: Mapped[float | None]
     battery_v: Mapped[float | None]
@@ -58,7 +61,7 @@ class LineRow(Base):
     """A log line as an event: where it stood, and where it lies now."""
 
     __tablename__ = "read_line"
-    __table_args__ = (UniqueConstraint("topic", "partition", "offset"),)
+    __table_args__ = (UniqueConstraint("device", "topic", "epoch", "seq"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     device: Mapped[str] = mapped_column(index=True)

@@ -97,8 +97,8 @@ def apply(engine: Engine, fetched: Mapping[TopicPartition, Sequence[Any]]) -> No
                     topic=partition.topic, partition=partition.partition, next_offset=next_offset
                 )
             )
-        newest = max(_appended(records[-1]) for records in fetched.values())
-        _forget(session, newest - READINGS_KEPT)
+            if partition.topic == topics.NOTIFICATIONS:
+                _forget(session, _appended(records[-1]) - READINGS_KEPT)
 
 
 def _apply(session: Session, record: Any) -> None:
@@ -115,18 +115,29 @@ def _appended(record: Any) -> datetime:
 def _event(session: Session, record: Any, event: EdgeEvent) -> None:
     row = session.get(DeviceRow, event.device)
     if row is None:
-        row = DeviceRow(name=event.device)
+        row = DeviceRow(name=event.device, heard_at=_appended(record), context_at=event.ts)
         session.add(row)
-    row.heard_at = _appended(record)
-    if event.source is not None and event.source != row.source:
-        row.source, row.source_since = event.source, event.ts
-    row.in_window = event.in_window
+    row.heard_at = max(row.heard_at, _appended(record))
+    if event.ts >= row.context_at:  # nothing orders two topics but the events' own time
+        row.source, row.in_window = event.source or row.source, event.in_window
+        row.context_at = event.ts
     if isinstance(event, Reading):
         row.measured_at, row.power_w = event.ts, event.power_w
         row.battery_v = row.battery_v if event.battery_v is None else event.battery_v
         row.soc_pct = row.soc_pct if event.soc_pct is None else event.soc_pct
-    if isinstance(event, Reading | Transition):
+    if isinstance(event, Reading | Transition) and not _known(session, record, event):
         session.add(_line(record, event))
+
+
+def _known(session: Session, record: Any, event: EdgeEvent) -> bool:
+    """Return whether the line is there already: an edge sends again what was not acknowledged."""
+    same = select(LineRow.id).where(
+        LineRow.device == event.device,
+        LineRow.topic == record.topic,
+        LineRow.epoch == event.epoch,
+        LineRow.seq == event.seq,
+    )
+    return session.scalar(same) is not None
 
 
 def _line(record: Any, event: Reading | Transition) -> LineRow:
@@ -250,7 +261,10 @@ WRITERS: tuple[tuple[type, Callable[[Session, Any, Any], None]], ...] = (
 
 
 def _forget(session: Session, before: datetime) -> None:
-    """Forget old readings, except those with which a notification began."""
+    """Forget readings from before, except those with which a notification began.
+
+    Only as far as notifications are read, so that building anew forgets no more.
+    """
     begun = select(NotificationRow.episode).where(NotificationRow.device == LineRow.device)
     session.execute(
         delete(LineRow)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session
 
 from app.dashboard.models import (
@@ -18,6 +18,7 @@ from app.dashboard.models import (
     NotificationRow,
 )
 from app.masking import masked
+from schemas import topics
 
 LATEST = 20
 
@@ -46,7 +47,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     heard_at: datetime
     source: str | None
-    source_since: datetime | None
+    source_since: datetime | None = None
     in_window: bool | None
     power_w: float | None
     battery_v: float | None
@@ -120,9 +121,7 @@ class Story(msgspec.Struct, frozen=True):
 def fleet(engine: Engine) -> Fleet:
     """Return all of it."""
     with Session(engine) as session:
-        firing = _firing(session)
-        rows = session.scalars(select(DeviceRow).order_by(DeviceRow.name))
-        devices = [_device(row, firing[row.name]) for row in rows]
+        devices = _devices(session, select(DeviceRow).order_by(DeviceRow.name))
         newest = select(NotificationRow).order_by(NotificationRow.appended_at.desc())
         latest = [_convert(row, Notification) for row in session.scalars(newest.limit(LATEST))]
         malformed = session.scalar(select(func.count()).select_from(MalformedRow)) or 0
@@ -135,13 +134,13 @@ def fleet(engine: Engine) -> Fleet:
 def device(engine: Engine, name: str) -> tuple[Device, list[Notification]] | None:
     """Return a device with its notifications, newest first; None if nothing was heard of it."""
     with Session(engine) as session:
-        row = session.get(DeviceRow, name)
-        if row is None:
+        found = _devices(session, select(DeviceRow).where(DeviceRow.name == name))
+        if not found:
             return None
         mine = select(NotificationRow).where(NotificationRow.device == name)
         newest = mine.order_by(NotificationRow.at.desc()).limit(5 * LATEST)
         told = [_convert(each, Notification) for each in session.scalars(newest)]
-        return _device(row, _firing(session)[name]), told
+        return found[0], told
 
 
 def story(engine: Engine, identity: str) -> Story | None:
@@ -202,9 +201,16 @@ def _firing(session: Session) -> dict[str, list[Notification]]:
     return firing
 
 
-def _device(row: DeviceRow, firing: list[Notification]) -> Device:
-    device: Device = _convert(row, Device)
-    return msgspec.structs.replace(device, firing=firing)
+def _devices(session: Session, wanted: Select[DeviceRow]) -> list[Device]:
+    firing = _firing(session)
+    moved = select(LineRow.device, func.max(LineRow.ts)).where(LineRow.topic == topics.TRANSITIONS)
+    since = dict(iter(session.execute(moved.group_by(LineRow.device))))
+    return [
+        msgspec.structs.replace(
+            _convert(row, Device), source_since=since.get(row.name), firing=firing[row.name]
+        )
+        for row in session.scalars(wanted)
+    ]
 
 
 def _convert(row: Any, kind: type[Any]) -> Any:

@@ -80,7 +80,9 @@ class Topics:
     def _event(
         self, device: str, stream: str, seq: int, event: Event, states: dict[str, State]
     ) -> None:
-        moved = msgspec.structs.replace(event, device=device, seq=seq, ts=event.ts + self._shift)
+        moved = msgspec.structs.replace(
+            event, device=device, epoch=str(self._shift), seq=seq, ts=event.ts + self._shift
+        )
         origin = self.add(stream, device, moved, event.ts)
         policy = Policies(default(), stream).of(device)
         states[stream], decisions = fold(policy, states[stream], moved)

@@ -1,8 +1,10 @@
 """The read models and the pages, on a real SQLite file and what the core itself decided."""
 
 from collections.abc import Iterator
+from datetime import UTC, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
@@ -99,6 +101,48 @@ def test_built_anew_it_is_the_same(tmp_path: Path) -> None:
 
     assert everything(engine) == whole
     engine.dispose()
+
+
+def test_the_order_in_which_topics_are_read_changes_nothing(tmp_path: Path) -> None:
+    records = Topics().write()
+    seen = []
+    for index, order in enumerate((list(records), list(reversed(records)))):
+        engine = database.engine(f"sqlite:///{tmp_path / str(index)}.db")
+        projector.prepare(engine)
+        for partition in order:
+            projector.apply(engine, {partition: records[partition]})
+        seen.append([msgspec.json.encode(each) for each in reading.fleet(engine).devices])
+        engine.dispose()
+
+    assert seen[0] == seen[1]
+    assert b'"source":"inverter"' in seen[0][0]
+
+
+def test_a_line_that_was_sent_again_is_one(engine: Engine) -> None:
+    before = everything(engine)["read_line"]
+    for partition, each in recently().items():
+        for record in each:
+            record.offset += 1_000
+        projector.apply(engine, {partition: each})
+
+    assert everything(engine)["read_line"] == before
+
+
+def test_old_readings_are_forgotten_but_not_what_a_notification_began_with(
+    engine: Engine,
+) -> None:
+    later = Topics(timedelta(days=3)).write()
+    projector.prepare(engine, anew=True)
+    for records in (Topics().write(), later):
+        for partition, each in records.items():
+            if records is later:
+                for record in each:
+                    record.offset += 1_000
+            projector.apply(engine, {partition: each})
+    lines = [row for row in everything(engine)["read_line"] if "probes" in row]
+    begun = {each.episode for each in reading.fleet(engine).latest if each.stream == "probes"}
+
+    assert {row[5].replace(tzinfo=UTC) for row in lines} >= begun  # type: ignore[attr-defined]
 
 
 def test_a_copy_of_a_notification_is_counted(engine: Engine) -> None:
