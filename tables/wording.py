@@ -38,7 +38,7 @@ def text(decision: Decision) -> str:
     device = printable(decision.device)
     match decision.kind:
         case Kind.RESOLVED:
-            told = f"{device}: over: {problem}. It began {since} and lasted {lasted}."
+            told = f"{device}: no longer: {problem}. It began {since} and lasted {lasted}."
         case Kind.REPEATED:
             told = f"{device}: still, after {lasted}: {problem}, since {since}."
         case _:

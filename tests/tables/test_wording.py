@@ -30,7 +30,7 @@ def test_a_problem_says_what_where_and_since_when() -> None:
 def test_what_is_over_says_how_long_it_lasted() -> None:
     _, resolved = episode()
 
-    assert wording.text(resolved).startswith("home: over: the grid is lost")
+    assert wording.text(resolved).startswith("home: no longer: the grid is lost")
     assert "lasted 11m" in wording.text(resolved)
 
 
