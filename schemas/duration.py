@@ -53,10 +53,3 @@ def dec_hook(kind: type, value: Any) -> Any:
     if kind is Duration:
         raise ValueError(f'{value!r} is not a duration; write it in quotes, as "90s" or "2m"')
     raise NotImplementedError(kind)
-
-
-def enc_hook(value: Any) -> Any:
-    """Return what stands for ``value`` in JSON: a Duration as its text."""
-    if isinstance(value, Duration):
-        return str(value)
-    raise NotImplementedError(type(value))

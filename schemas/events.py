@@ -112,4 +112,3 @@ class Active(LineEvent, frozen=True, kw_only=True, tag="active"):
 SupplyEvent = Transition | Context | Tick
 EnergyEvent = Reading | Context | Tick
 Event = Transition | Reading | Context | Tick
-EVENT_TYPES: tuple[type[EdgeEvent], ...] = (Tick, Context, Transition, Reading, Window, Active)

@@ -21,35 +21,35 @@ PARTITIONS = 4
 FOR_EVER = -1
 WEEK_MS = 7 * 24 * 3_600_000
 DAY_MS = 24 * 3_600_000
+LARGEST_RECORD = 4_194_304  # on `malformed`: the largest of any other topic, in base64, and more
 
 
 class Topic(msgspec.Struct, frozen=True):
     """How a topic is created.
 
     retention_ms: how long records are kept; -1 is for ever.
+    largest: how many bytes a batch of records may have; Kafka's default is 1,048,588.
     compacted: only the newest record of a key is kept (changelogs).
     """
 
     name: str
     retention_ms: int = FOR_EVER
     compacted: bool = False
+    largest: int = 1_048_588
 
     @property
     def config(self) -> dict[str, str]:
         """Return the topic's configuration as Kafka names it."""
+        common = {
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(self.largest),
+        }
         if self.compacted:
             # A paused worker may still write after it lost its partition. Recovery keeps the
             # highest source offset of a key: compaction must leave that record alone for a while.
-            return {
-                "cleanup.policy": "compact",
-                "min.compaction.lag.ms": str(DAY_MS),
-                "message.timestamp.type": "LogAppendTime",
-            }
-        return {
-            "cleanup.policy": "delete",
-            "retention.ms": str(self.retention_ms),
-            "message.timestamp.type": "LogAppendTime",
-        }
+            lag = {"min.compaction.lag.ms": str(DAY_MS)}
+            return {"cleanup.policy": "compact", **lag, **common}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **common}
 
 
 def changelog(group: str, table: str) -> str:
@@ -66,7 +66,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(PROBES),
     Topic(WINDOWS),
     Topic(ACTIVE),
-    Topic(MALFORMED),
+    Topic(MALFORMED, largest=LARGEST_RECORD),
     Topic(NOTIFICATIONS),
     Topic(EMAIL, retention_ms=WEEK_MS),
     Topic(SMS, retention_ms=WEEK_MS),

@@ -15,7 +15,6 @@ from schemas.topics import FOR_EVER, TOPICS, Topic
 
 REPLICAS = 3  # where there are as many brokers
 SAFE_REPLICAS = 2
-CHECKED = ("cleanup.policy", "message.timestamp.type")
 
 
 async def ensure(servers: str, partitions: int) -> None:
@@ -23,7 +22,7 @@ async def ensure(servers: str, partitions: int) -> None:
 
     Raises:
         ClusterUnreachableError: no broker answers at ``servers``.
-        TopicMismatchError: a topic exists with other partitions, clean-up or timestamps.
+        TopicMismatchError: a topic exists with other partitions or another configuration.
         BrokerError: the cluster refused to create a topic.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
@@ -65,17 +64,17 @@ async def _check(admin: AIOKafkaAdminClient, existing: list[Topic], partitions: 
                 f"CHANGEOVER_PARTITIONS={found}, or use a cluster in which it is not yet there"
             )
     for topic in existing:
-        config = await _config(admin, topic.name)
-        for key in CHECKED:
-            if config[key] != topic.config[key]:
+        config = await _config(admin, topic)
+        for key, wanted in topic.config.items():
+            if config[key] != wanted:
                 raise TopicMismatchError(
-                    f"topic {topic.name} has {key}={config[key]}, not {topic.config[key]}: "
+                    f"topic {topic.name} has {key}={config[key]}, not {wanted}: "
                     "alter it with kafka-configs"
                 )
 
 
-async def _config(admin: AIOKafkaAdminClient, topic: str) -> Mapping[str, str]:
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(CHECKED))
+async def _config(admin: AIOKafkaAdminClient, topic: Topic) -> Mapping[str, str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(topic.config))
     (response,) = await admin.describe_configs([resource])
     (described,) = response.resources
     return {name: value for name, value, *_ in described[4]}  # code, message, type, name, entries

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli.schemas import json_schemas
-from schemas import codec
+from schemas import codec, topics
 from schemas.malformed import malformed
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -58,6 +58,15 @@ def test_malformed_bytes_are_kept_whole() -> None:
 
     assert (text.text, text.base64) == ("plain", None)
     assert (raw.text, raw.base64) == (None, "/wA=")
+
+
+def test_what_is_mostly_escapes_is_kept_in_base64_and_what_is_huge_in_part() -> None:
+    escapes = malformed("home", "x:3", "because", b"\x01" * 100_000)
+    huge = malformed("home", "x:4", "because", b"a" * 5_000_000)
+
+    assert (escapes.text, len(escapes.base64 or "")) == (None, 133_336)
+    assert huge.reason.startswith("because (the first 1500000 of 5000000 bytes; SHA-256 ")
+    assert len(codec.encode(huge)) < topics.LARGEST_RECORD
 
 
 def test_every_record_has_a_json_schema_that_fixes_its_type_and_version() -> None:
