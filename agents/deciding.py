@@ -11,6 +11,7 @@ from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send, send_all
 from app.stream.table import Table
 from schemas import codec, topics
+from schemas.decision import Decision
 from schemas.events import Event
 from tables.fold import Policies
 from tables.intake import Entry, take
@@ -37,38 +38,47 @@ class Decider:
         sends: list[Send] = []
         for record in batch.records:
             try:
-                sends += self._fold(batch, record, entries)
+                event = self._event(record)
             except Unfit as unfit:
                 sends.append(parked(batch, record, str(unfit)))
+                continue
+            key = event.device.encode()
+            # A state of ours that cannot be read is nobody's record: the worker ends.
+            folded_to, entry = entries.get(key) or self._read(key)
+            if record.offset <= folded_to:  # a redelivery: its effects are stored
+                continue
+            try:
+                entry, decisions = take(self._policies.of(event.device), entry, event)
             except Exception as error:  # whatever one record does, the rest goes on
                 log.exception("fold_failed", topic=batch.topic, offset=record.offset)
                 sends.append(parked(batch, record, f"could not be folded: {error!r}"))
+                continue
+            entries[key] = (record.offset, entry)
+            sends += _sends(batch, record, event, decisions)
         await send_all(apps.decide, sends)
         states = {key: (at, codec.encode(entry)) for key, (at, entry) in entries.items()}
         await self._table.store(batch.partition, states)
 
-    def _fold(
-        self, batch: Batch, record: KafkaRecord, entries: dict[bytes, tuple[int, Entry]]
-    ) -> list[Send]:
+    def _event(self, record: KafkaRecord) -> Event:
         event: Event = parsed(self._decoder, record)
-        key = event.device.encode()
-        if record.key != key:
+        if record.key != event.device.encode():
             raise Unfit(f"the key is not the device {event.device!r}")
-        folded_to, entry = entries.get(key) or self._read(key)
-        if record.offset <= folded_to:  # a redelivery: its effects are stored
-            return []
-        entry, decisions = take(self._policies.of(event.device), entry, event)
-        entries[key] = (record.offset, entry)
-        headers = (
-            ("origin", f"{batch.topic}:{batch.partition}:{record.offset}".encode()),
-            ("epoch", event.epoch.encode()),
-            ("seq", str(event.seq).encode()),
-        )
-        return [
-            Send(topics.NOTIFICATIONS, key, codec.encode(decision), batch.partition, headers)
-            for decision in decisions
-        ]
+        return event
 
     def _read(self, key: bytes) -> tuple[int, Entry]:
         folded_to, state = self._table.read(key)
         return folded_to, Entry() if state is None else _entry.decode(state)
+
+
+def _sends(
+    batch: Batch, record: KafkaRecord, event: Event, decisions: list[Decision]
+) -> list[Send]:
+    headers = (
+        ("origin", f"{batch.topic}:{batch.partition}:{record.offset}".encode()),
+        ("epoch", event.epoch.encode()),
+        ("seq", str(event.seq).encode()),
+    )
+    return [
+        Send(topics.NOTIFICATIONS, record.key, codec.encode(each), batch.partition, headers)
+        for each in decisions
+    ]

@@ -1,6 +1,7 @@
 """What the agents of the ``deliver`` app share: attempt, hand over, outcome."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +10,13 @@ import structlog
 from agents.parking import Unfit, parked, parsed
 from app.providers import folder
 from app.stream import apps
-from app.stream.batches import Batch, each_batch
+from app.stream.batches import Batch, KafkaRecord, each_batch
 from app.stream.producer import Send, send_all
 from schemas import codec, topics
 from schemas.delivery import Attempt, Delivery, Expired, Failed, Message, Sent
 
 log = structlog.get_logger()
+SLICE = 200  # so that a rebalance or a crash meets few messages whose outcome is not recorded
 
 
 async def deliver(stream: Any) -> None:
@@ -24,9 +26,14 @@ async def deliver(stream: Any) -> None:
 
 async def deliver_batch(batch: Batch) -> None:
     """Record an attempt at each message, hand it over, record what became of it."""
+    for start in range(0, len(batch.records), SLICE):
+        await _deliver(batch, batch.records[start : start + SLICE])
+
+
+async def _deliver(batch: Batch, records: Sequence[KafkaRecord]) -> None:
     messages: list[Message] = []
     sends: list[Send] = []
-    for record in batch.records:
+    for record in records:
         try:
             message = parsed(codec.message, record)
         except Unfit as unfit:
@@ -45,8 +52,8 @@ async def deliver_batch(batch: Batch) -> None:
 def _outcome(message: Message) -> Send:
     try:
         reference = folder.deliver(apps.SETTINGS.outbox_dir, message)
-    except folder.FolderError as error:
-        log.warning("delivery_failed", message=message.id, reason=str(error))
+    except Exception as error:  # one message that cannot be delivered holds up no other
+        log.exception("delivery_failed", message=message.id)
         return _delivery(message, Failed(**_names(message), reason=str(error)))
     log.info("delivered", message=message.id, channel=message.channel)
     return _delivery(message, Sent(**_names(message), reference=reference))

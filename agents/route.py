@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from agents.parking import Unfit, parked, parsed
-from app.directory import Directory, Follower
+from app.directory import Directory, Follower, Snapshot
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord, each_batch
 from app.stream.producer import Send, send_all
@@ -45,6 +45,8 @@ class Router:
 
     async def __call__(self, batch: Batch) -> None:
         """Route ``batch``: store the lists, send the messages, store that they are out."""
+        # A directory that was never read is no record's fault: the worker ends, and tries again.
+        directory = self._follower.snapshot()
         books: dict[bytes, tuple[int, Book]] = {}
         listed: dict[bytes, tuple[int, bytes]] = {}
         sends: list[Send] = []
@@ -52,13 +54,12 @@ class Router:
         for record in batch.records:
             try:
                 decision = parsed(codec.decision, record)
-                sends += self._route(record, decision, books, listed)
-                ids.add(decision.id)
             except Unfit as unfit:
                 sends.append(parked(batch, record, str(unfit)))
-            except Exception as error:  # whatever one record does, the rest goes on
-                log.exception("route_failed", offset=record.offset)
-                sends.append(parked(batch, record, f"could not be routed: {error!r}"))
+                continue
+            if decision.id not in ids:  # else it is a copy: a worker decided it twice
+                sends += self._route(record, decision, directory, books, listed)
+                ids.add(decision.id)
         await recipients.store(batch.partition, listed)
         await send_all(apps.route, sends)
         done = {key: (at, codec.encode(settled(book, ids))) for key, (at, book) in books.items()}
@@ -68,6 +69,7 @@ class Router:
         self,
         record: KafkaRecord,
         decision: Decision,
+        directory: Snapshot,
         books: dict[bytes, tuple[int, Book]],
         listed: dict[bytes, tuple[int, bytes]],
     ) -> list[Send]:
@@ -76,7 +78,8 @@ class Router:
         if record.offset <= routed_to:  # a redelivery: its messages are out
             return []
         rule = self._rules.get(decision.rule)
-        book, audience = route(book, decision, self._today(decision, rule))
+        rule = None if rule is None else rule.for_device(decision.device)
+        book, audience = route(book, decision, _today(directory, decision, rule))
         books[key] = (record.offset, book)
         if rule is not None and decision.kind is Kind.RESOLVED and not rule.notify_resolved:
             return []
@@ -87,18 +90,6 @@ class Router:
     def _read(self, key: bytes) -> tuple[int, Book]:
         routed_to, state = recipients.read(key)
         return routed_to, Book() if state is None else _book.decode(state)
-
-    def _today(self, decision: Decision, rule: Rule | None) -> tuple[Recipient, ...]:
-        channels = tuple(Channel) if rule is None else rule.channels
-        contacts = self._follower.snapshot().recipients(decision.device)
-        today = tuple(
-            Recipient(each.person, each.channel, each.address)
-            for each in contacts
-            if each.enabled and each.channel in channels
-        )
-        if not today and decision.kind is Kind.FIRED:
-            log.warning("nobody_to_tell", device=decision.device, rule=decision.rule)
-        return today
 
     def _send(
         self, record: KafkaRecord, decision: Decision, rule: Rule | None, to: Recipient
@@ -132,6 +123,18 @@ class Router:
             useful_until=until,
         )
         return Send(TOPICS[to.channel], key, codec.encode(message))
+
+
+def _today(directory: Snapshot, decision: Decision, rule: Rule | None) -> tuple[Recipient, ...]:
+    channels = tuple(Channel) if rule is None else rule.channels
+    today = tuple(
+        Recipient(each.person, each.channel, each.address)
+        for each in directory.recipients(decision.device)
+        if each.enabled and each.channel in channels
+    )
+    if not today and decision.kind is Kind.FIRED:
+        log.warning("nobody_to_tell", device=decision.device, rule=decision.rule)
+    return today
 
 
 def useful_for(decision: Decision, rule: Rule | None) -> timedelta:

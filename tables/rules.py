@@ -70,19 +70,17 @@ class Rule(Written, frozen=True, kw_only=True):
             raise ValueError(
                 'a pulse is true only at its event: it needs for = "0s" and no clear_when'
             )
-        resets = [self.reset, *(each.reset for each in self.override if each.reset is not None)]
-        if self.repeats and min(resets) < SHORTEST_REPEAT:
+        if self.repeats and self.reset < SHORTEST_REPEAT:
             raise ValueError(
                 'a rule that repeats needs a reset of at least "60s", or repeat = false'
             )
-        conditions = [self.when, self.clear_when]
-        for each in self.override:
-            conditions += [each.when, each.clear_when]
-        for condition in filter(None, conditions):
+        for condition in filter(None, (self.when, self.clear_when)):
             for field in condition.fields():
                 if field not in STREAM_FIELDS[self.stream]:
                     known = ", ".join(STREAM_FIELDS[self.stream])
                     raise ValueError(f"stream {self.stream} has no field `{field}`; it has {known}")
+        for each in self.override:
+            self._with(each)  # which is checked as it is made
 
     @property
     def repeats(self) -> bool:
@@ -105,13 +103,16 @@ class Rule(Written, frozen=True, kw_only=True):
         rule = self
         for each in self.override:
             if any(fnmatchcase(device, pattern) for pattern in each.devices):
-                given = {
-                    field: value
-                    for field in each.__struct_fields__
-                    if field != "devices" and (value := getattr(each, field)) is not None
-                }
-                rule = msgspec.structs.replace(rule, **given)
+                rule = rule._with(each)
         return rule
+
+    def _with(self, override: Override) -> "Rule":
+        given = {
+            field: value
+            for field in override.__struct_fields__
+            if field != "devices" and (value := getattr(override, field)) is not None
+        }
+        return msgspec.structs.replace(self, override=(), **given)
 
 
 class RulesFile(Written, frozen=True):

@@ -9,13 +9,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import database
-from app.directory.models import Base, ContactRow, Device, Person, Revision
+from app.directory.models import Base, ContactRow, Device, Owner, Person, Revision
 from app.directory.snapshot import Contact, Snapshot
 from schemas.delivery import Channel
 
 PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+LONGEST = 200  # characters of a device's name, as in records
+# As browsers check one: HTML, the rule of a valid email address.
+MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+"
+HOST = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 ADDRESSES = {
-    Channel.EMAIL: (re.compile(r"[^@\s]+@[^@\s]+"), "an email address, as in ann@example.com"),
+    Channel.EMAIL: (re.compile(rf"{MAILBOX}@{HOST}"), "an email address, as in ann@example.com"),
     Channel.SMS: (re.compile(r"\+[1-9]\d{6,14}"), "an E.164 number, as in +2348012345678"),
     Channel.PUSH: (re.compile(r"\S+"), "a registration without spaces"),
 }
@@ -56,9 +60,7 @@ class Directory:
 
     def add_contact(self, person: str, channel: Channel, address: str) -> None:
         """Add an address at which ``person`` is told."""
-        form, words = ADDRESSES[channel]
-        if not form.fullmatch(address) or not address.isprintable():
-            raise DirectoryError(f"{channel}: {address!r} is not {words}")
+        check_address(channel, address)
         with self._changing() as session:
             others = [each for each in _person(session, person).contacts if each.channel == channel]
             enabled = all(each.enabled for each in others)  # the flag is the channel's
@@ -83,8 +85,8 @@ class Directory:
 
     def add_device(self, device: str, owners: Sequence[str] = ()) -> None:
         """Add a device of ``owners``."""
-        if not device or device != device.strip() or not device.isprintable():
-            raise DirectoryError(f"{device!r} cannot be a device's name: 1 to 200 characters")
+        if not 1 <= len(device) <= LONGEST or device != device.strip() or not device.isprintable():
+            raise DirectoryError(f"{device!r} cannot be a device's name: 1 to {LONGEST} characters")
         with self._changing() as session:
             if session.get(Device, device) is not None:
                 raise DirectoryError(f"there is a device {device} already")
@@ -125,16 +127,27 @@ class Directory:
 
     def snapshot(self) -> Snapshot:
         """Return all of it as it is now."""
+        revision = self.revision()  # before the rest: what changes meanwhile is read again
+        reached = select(
+            Device.name,
+            ContactRow.person_id,
+            ContactRow.channel,
+            ContactRow.address,
+            ContactRow.enabled,
+        )
+        joined = reached.outerjoin(Owner, Owner.device_name == Device.name).outerjoin(
+            ContactRow, ContactRow.person_id == Owner.person_id
+        )
+        order = (Device.name, ContactRow.person_id, ContactRow.channel, ContactRow.address)
+        owned: dict[str, list[Contact]] = {}
         with self._sessions() as session:
-            row = session.get(Revision, 1)
-            people = {each.id: _contacts(each) for each in session.scalars(select(Person))}
-            owned = {
-                device.name: tuple(
-                    contact for owner in device.owners for contact in people[owner.id]
-                )
-                for device in session.scalars(select(Device))
-            }
-        return Snapshot(0 if row is None else row.number, owned)
+            for device, person, channel, address, enabled in session.execute(
+                joined.order_by(*order)
+            ):
+                contacts = owned.setdefault(device, [])
+                if person is not None:
+                    contacts.append(Contact(person, Channel(channel), address, enabled))
+        return Snapshot(revision, {device: tuple(each) for device, each in owned.items()})
 
     @contextmanager
     def _changing(self) -> Iterator[Session]:
@@ -145,6 +158,17 @@ class Directory:
             else:
                 row.number = Revision.number + 1  # in the database: two writers count as two
             yield session
+
+
+def check_address(channel: Channel, address: str) -> None:
+    """Return if ``address`` can be one of ``channel``.
+
+    Raises:
+        DirectoryError: it cannot; the sentence shows one that could.
+    """
+    form, words = ADDRESSES[channel]
+    if not form.fullmatch(address) or not address.isprintable():
+        raise DirectoryError(f"{channel}: {address!r} is not {words}")
 
 
 def _person(session: Session, person: str) -> Person:

@@ -1,6 +1,5 @@
 """The Faust apps, each a consumer group of its own, so that they scale and fail apart."""
 
-import os
 from typing import Any
 
 import faust
@@ -57,7 +56,6 @@ def create(group: str) -> App:
         store="memory://",
         Table=Table,
         ConsumerScheduler=BatchScheduler,
-        consumer_group_instance_id=os.environ.get("CHANGEOVER_INSTANCE") or None,
         topic_partitions=SETTINGS.partitions,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -70,7 +68,7 @@ def create(group: str) -> App:
         broker_heartbeat_interval=3.0,
         producer_linger=0.0,
         producer_max_batch_size=262_144,
-        producer_max_request_size=2_097_152,
+        producer_max_request_size=topics.LARGEST_RECORD,
         producer_compression_type="zstd",
         producer_request_timeout=30.0,
     )

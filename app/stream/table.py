@@ -32,6 +32,8 @@ class Table(FaustTable[bytes, bytes]):
         """Take the records of the changelog into memory, the highest source offset of each key."""
         data, partitions = self._memory
         for event in batch:
+            if event.message.topic != self.changelog_topic_name:
+                continue  # tables/recovery.py goes on with the last table it knew
             for record in event.message.value:
                 old = data.get(record.key)
                 if old is None or record.value[:OFFSET_BYTES] >= old[:OFFSET_BYTES]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from app.directory import Directory, DirectoryError, Follower, Snapshot
@@ -67,7 +68,14 @@ def test_owners_come_and_go(directory: Directory) -> None:
 
 @pytest.mark.parametrize(
     ("channel", "address"),
-    [(EMAIL, "ann"), (EMAIL, "a b@c"), (SMS, "0555"), (SMS, "+0555000000"), (PUSH, "a b")],
+    [
+        (EMAIL, "ann"),
+        (EMAIL, "a b@c"),
+        (EMAIL, "ann@["),
+        (SMS, "0555"),
+        (SMS, "+0555000000"),
+        (PUSH, "a b"),
+    ],
 )
 def test_an_address_that_cannot_be_one_is_refused(
     directory: Directory, channel: Channel, address: str
@@ -98,6 +106,17 @@ def test_a_follower_sees_a_change_after_a_second_and_not_before(directory: Direc
     assert follower.snapshot() is before
     now += 1
     assert "shop" in follower.snapshot().owned
+
+
+def test_a_snapshot_of_many_devices_is_read_at_once(directory: Directory) -> None:
+    for number in range(50):
+        directory.add_device(f"home-{number}", ["ann"])
+    asked: list[str] = []
+    event.listen(directory._engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    snapshot = directory.snapshot()
+
+    assert len(snapshot.owned) == 51
+    assert len(asked) == 2
 
 
 def test_a_follower_keeps_what_it_knows_while_the_database_is_down(directory: Directory) -> None:

@@ -1,5 +1,6 @@
 """The stream room: what it relies on in Faust and aiokafka, and what it does with batches."""
 
+import asyncio
 import inspect
 import os
 import subprocess
@@ -79,12 +80,14 @@ def test_a_worker_with_bad_rules_says_so_and_ends(tmp_path: Path) -> None:
     )
 
 
-def changelog(partition: int, *records: tuple[bytes, int, bytes]) -> Any:
+def changelog(
+    partition: int, *records: tuple[bytes, int, bytes], topic: str = "test-test-changelog"
+) -> Any:
     values = [
         SimpleNamespace(key=key, value=(offset + 1).to_bytes(OFFSET_BYTES, "big") + state)
         for key, offset, state in records
     ]
-    return SimpleNamespace(message=SimpleNamespace(partition=partition, value=values))
+    return SimpleNamespace(message=SimpleNamespace(topic=topic, partition=partition, value=values))
 
 
 def test_recovery_keeps_the_highest_offset_and_at_equal_ones_the_later_record() -> None:
@@ -93,7 +96,61 @@ def test_recovery_keeps_the_highest_offset_and_at_equal_ones_the_later_record() 
         [changelog(2, (b"a", 7, b"new"), (b"b", -1, b"first"), (b"a", 3, b"late from a zombie"))]
     )
     table.apply_changelog_batch([changelog(2, (b"b", -1, b"second"))])
+    table.apply_changelog_batch([changelog(2, (b"a", 99, b"not ours"), topic="other")])
 
     assert table.read(b"a") == (7, b"new")
     assert table.read(b"b") == (-1, b"second")
     assert table.read(b"c") == (-1, None)
+
+
+def test_an_empty_set_of_partitions_is_never_handed_to_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handed: list[Any] = []
+
+    async def getmany(_self: Any, partitions: Any, _timeout: float) -> dict[Any, Any]:
+        handed.append(partitions)
+        return {}
+
+    monkeypatch.setattr(Consumer.__mro__[1], "_getmany", getmany)
+    live = {TP("t", 1)}
+    consumer = object.__new__(Consumer)
+    for _ in range(2):
+        asyncio.run(consumer._getmany(live, 1.0))
+        live.clear()  # as a rebalance does, in place
+
+    assert handed[0] == {TP("t", 1)}
+    assert handed[1]
+    assert TP("t", 1) not in handed[1]
+
+
+def test_the_delivered_offset_is_no_part_of_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    gaps: list[tuple[int, int]] = []
+
+    async def add_gap(_self: Any, _tp: TP, first: int, last: int) -> None:
+        gaps.append((first, last))
+
+    monkeypatch.setattr(Consumer.__mro__[1], "_add_gap", add_gap)
+    consumer = object.__new__(Consumer)
+    asyncio.run(consumer._add_gap(TP("t", 1), 5, 9))
+    asyncio.run(consumer._add_gap(TP("t", 1), 5, 5))
+
+    assert gaps == [(5, 8)]
+
+
+def test_what_is_acknowledged_is_committed_before_partitions_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[str] = []
+
+    async def commit(_self: Any) -> None:
+        steps.append("commit")
+
+    async def revoked(_self: Any, _revoked: set[TP]) -> None:
+        steps.append("revoke")
+
+    monkeypatch.setattr(Consumer, "commit", commit)
+    monkeypatch.setattr(Consumer.__mro__[1], "on_partitions_revoked", revoked)
+    asyncio.run(object.__new__(Consumer).on_partitions_revoked({TP("t", 1)}))
+
+    assert steps == ["commit", "revoke"]

@@ -1,56 +1,80 @@
 """The core against the second, naïve implementation: every short history, and drawn long ones."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 from hypothesis import given
 
 from schemas.decision import Decision
 from schemas.events import Event
-from tables.fold import Policies, Policy, State, fold
+from tables.fold import Policies, State, fold
 from tables.rules import Rule
 from tests import naive
-from tests.events import GRID, INVERTER, decided, rule, tick, transition
+from tests.events import GENERATOR, GRID, INVERTER, decided, rule, tick, transition
 from tests.tables.test_laws import RULES, histories
 
-WHEN = 'stream="transitions"\nwhen={field="source",not_equals="grid"}\n'
-SMALL = (
-    rule(f'name="plain"\n{WHEN}for="2s"\nclear_for="1s"\nreset="4s"'),
-    rule(f'name="at_once"\n{WHEN}for="0s"\nclear_for="0s"\nreset="3s"'),
-    rule(f'name="slow"\n{WHEN}for="1s"\nclear_for="3s"\nreset="2s"'),
-    rule(f'name="pulse"\n{WHEN}for="0s"\nreset="2s"\npulse=true'),
-    rule(f'name="needy"\n{WHEN}for="1s"\nclear_for="0s"\nreset="0s"\nneeds="grid"'),
+LOST = 'when={field="source",not_equals="grid"}\n'
+BETWEEN = 'when={field="source",equals="inverter"}\nclear_when={field="source",equals="grid"}\n'
+SMALL = tuple(
+    rule(f'name="{name}"\nstream="transitions"\n{text}')
+    for name, text in {
+        "plain": f'{LOST}for="60s"\nclear_for="30s"\nreset="2m"',
+        "at_once": f'{LOST}for="0s"\nclear_for="0s"\nreset="90s"',
+        "slow": f'{LOST}for="30s"\nclear_for="90s"\nreset="60s"',
+        "pulse": f'{LOST}for="0s"\nreset="60s"\npulse=true',
+        "needy": f'{LOST}for="30s"\nclear_for="0s"\nreset="0s"\nneeds="grid"',
+        "again": f'{LOST}for="30s"\nclear_for="30s"\nreset="60s"\nrepeat=true',
+        "between": f'{BETWEEN}for="30s"\nclear_for="30s"\nreset="60s"',
+    }.items()
 )
-GAPS = (0, 1, 2)
-LENGTH = 6
-LAST = tick(99)
+GAPS = (0, 30, 60)
+LAST = tick(600)
+Alphabet = Callable[[int], Sequence[Event]]
 
 
-def events_at(second: int) -> tuple[Event, Event]:
+def two(second: int) -> Sequence[Event]:
+    """Return the condition true, and false."""
     return transition(second, INVERTER, INVERTER), transition(second, GRID, GRID)
 
 
-def explore(
-    policy: Policy, second: int, history: list[Event], state: State, decisions: list[Decision]
-) -> int:
-    """Compare both on ``history`` and on all that begin like it; return how many there were."""
-    seen = decisions + fold(policy, state, LAST)[1]
-    seen.sort(key=lambda decision: (decision.at, decision.rule))
-    assert seen == naive.decisions(SMALL, "home", "transitions", [*history, LAST])
-    explored = 1
-    if len(history) < LENGTH:
-        for gap in GAPS if history else (0,):
-            for event in events_at(second + gap):
-                after, more = fold(policy, state, event)
-                longer = [*history, event]
-                explored += explore(policy, second + gap, longer, after, decisions + more)
-    return explored
+def four(second: int) -> Sequence[Event]:
+    """Return the same, what lies between, and a tick."""
+    return *two(second), transition(second, GENERATOR, GENERATOR), tick(second)
 
 
-def test_every_short_history_is_decided_as_naively() -> None:
-    policy = Policies(SMALL, "transitions").of("home")
+class Exploration:
+    """Compares both on every history up to a length. count: how many there were."""
 
-    explored = explore(policy, 0, [], State(), [])
+    def __init__(self, alphabet: Alphabet, length: int) -> None:
+        self.count = 0
+        self._alphabet = alphabet
+        self._length = length
+        self._policy = Policies(SMALL, "transitions").of("home")
 
-    assert explored == 1 + sum(2**length * len(GAPS) ** (length - 1) for length in range(1, 7))
+    def run(
+        self, second: int, history: list[Event], state: State, decisions: list[Decision]
+    ) -> None:
+        """Compare on ``history`` and on all that begin like it."""
+        seen = decisions + fold(self._policy, state, LAST)[1]
+        seen.sort(key=lambda decision: (decision.at, decision.rule))
+        assert seen == naive.decisions(SMALL, "home", "transitions", [*history, LAST])
+        self.count += 1
+        if len(history) < self._length:
+            for gap in GAPS if history else (0,):
+                for event in self._alphabet(second + gap):
+                    after, more = fold(self._policy, state, event)
+                    self.run(second + gap, [*history, event], after, decisions + more)
+
+
+@pytest.mark.parametrize(("alphabet", "letters", "length"), [(two, 2, 6), (four, 4, 4)])
+def test_every_short_history_is_decided_as_naively(
+    alphabet: Alphabet, letters: int, length: int
+) -> None:
+    exploration = Exploration(alphabet, length)
+    exploration.run(0, [], State(), [])
+
+    every = (letters**n * len(GAPS) ** (n - 1) for n in range(1, length + 1))
+    assert exploration.count == 1 + sum(every)
 
 
 @given(histories())
@@ -63,6 +87,6 @@ def test_a_long_history_is_decided_as_naively(history: tuple[str, list[Event]]) 
 
 @pytest.mark.parametrize("each", SMALL, ids=lambda each: each.name)
 def test_every_small_rule_is_reached(each: Rule) -> None:
-    lost, back = events_at(0)
+    lost, back = two(0)
 
     assert naive.decisions((each,), "home", "transitions", [back, lost, LAST])

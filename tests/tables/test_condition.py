@@ -69,6 +69,10 @@ def test_all_and_any_know_three_values(parts: list[bool | None]) -> None:
         (HEAD + 'when = { field = "source", equals = "grid", in = ["none"] }', "exactly one"),
         (HEAD + "when = { all = [] }", "needs at least one condition"),
         (HEAD + "when = { }", "a condition has a `field`"),
+        (
+            HEAD + WHEN + 'pulse = true\nfor = "0s"\noverride = [{ devices = ["*"], for = "5s" }]',
+            'needs for = "0s"',
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_what_would_be_right(text: str, sentence: str) -> None:

@@ -1,0 +1,216 @@
+"""The order of an agent's steps, and a failure at each; fakes for what is sent and stored."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents import deciding, delivering, route
+from agents.deciding import Decider
+from agents.route import Router
+from app.directory import Contact, Snapshot
+from app.stream import apps
+from app.stream.batches import Batch, KafkaRecord
+from app.stream.producer import Send
+from schemas import codec, topics
+from schemas.delivery import Channel, Message
+from schemas.events import Event
+from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
+
+RULE = rule(
+    'name="lost"\nstream="transitions"\nwhen={field="source",not_equals="grid"}\nfor="10s"\n'
+    'clear_for="5s"\nreset="60s"'
+)
+EVENTS = (transition(0, GRID, INVERTER), tick(20), transition(30, INVERTER, GRID), tick(50))
+
+
+class BrokenError(Exception):
+    """What a broker that went away raises."""
+
+
+class World:
+    """Fakes of a table and a producer; ``fails`` names the step at which the broker goes away."""
+
+    def __init__(self, fails: str = "") -> None:
+        self.fails = fails
+        self.steps: list[str] = []
+        self.sent: list[Send] = []
+        self.states: dict[bytes, tuple[int, bytes]] = {}
+
+    async def send_all(self, _app: Any, sends: Sequence[Send]) -> None:
+        self._step("send")
+        self.sent += sends
+
+    async def store(self, _partition: int, states: Mapping[bytes, tuple[int, bytes]]) -> None:
+        self._step("store")
+        self.states.update(states)
+
+    def read(self, key: bytes) -> tuple[int, bytes | None]:
+        return self.states.get(key, (-1, None))
+
+    def _step(self, name: str) -> None:
+        if self.fails == name:
+            raise BrokenError
+        self.steps.append(name)
+
+    def topics(self) -> list[str]:
+        return [send.topic for send in self.sent]
+
+
+def batch(*values: bytes | None, topic: str = topics.TRANSITIONS, first: int = 0) -> Batch:
+    records = [
+        KafkaRecord(b"home", value, offset, int(at(60).timestamp() * 1_000))
+        for offset, value in enumerate(values, first)
+    ]
+    return Batch(topic, 2, records)
+
+
+def encoded(*events: Event) -> list[bytes]:
+    numbered = (msgspec.structs.replace(event, seq=n) for n, event in enumerate(events, 1))
+    return [codec.encode(event) for event in numbered]
+
+
+def decider(world: World, monkeypatch: pytest.MonkeyPatch) -> Decider:
+    monkeypatch.setattr(deciding, "send_all", world.send_all)
+    monkeypatch.setattr(apps, "RULES", (RULE,))
+    table: Any = world
+    return Decider(table, topics.TRANSITIONS, codec.supply_event)
+
+
+def test_decisions_are_sent_before_states_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    asyncio.run(decider(world, monkeypatch)(batch(*encoded(*EVENTS))))
+
+    assert world.steps == ["send", "store"]
+    assert [send.value for send in world.sent] == [
+        codec.encode(each) for each in decided((RULE,), "transitions", *EVENTS)
+    ]
+    assert {send.partition for send in world.sent} == {2}
+
+
+@pytest.mark.parametrize("step", ["send", "store"])
+def test_a_batch_that_failed_is_decided_again_alike(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(step)
+    decide = decider(world, monkeypatch)
+    with pytest.raises(BrokenError):
+        asyncio.run(decide(batch(*encoded(*EVENTS))))
+    assert world.states == {}
+    first, world.sent, world.fails = world.sent, [], ""
+    asyncio.run(decide(batch(*encoded(*EVENTS))))
+
+    assert first in ([], world.sent)
+    assert len(world.sent) == 2
+
+
+def test_a_redelivered_batch_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    decide = decider(world, monkeypatch)
+    for _ in range(2):
+        asyncio.run(decide(batch(*encoded(*EVENTS))))
+
+    assert len(world.sent) == 2
+
+
+def test_a_record_that_cannot_be_used_is_parked_and_the_rest_decided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    values = [b"rubbish", None, *encoded(*EVENTS)]
+    asyncio.run(decider(world, monkeypatch)(batch(*values)))
+
+    assert world.topics() == [topics.MALFORMED] * 2 + [topics.NOTIFICATIONS] * 2
+
+
+def test_a_state_of_ours_that_cannot_be_read_parks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.states[b"home"] = (-1, b"[2]")
+    with pytest.raises(msgspec.ValidationError):
+        asyncio.run(decider(world, monkeypatch)(batch(*encoded(*EVENTS))))
+
+    assert world.steps == []
+
+
+class People:
+    """A directory in which Ann owns the home; down while ``down``."""
+
+    down = False
+
+    def snapshot(self) -> Snapshot:
+        if self.down:
+            raise BrokenError
+        return Snapshot(1, {"home": (Contact("ann", Channel.SMS, "+15550100", enabled=True),)})
+
+
+def router(world: World, people: People, monkeypatch: pytest.MonkeyPatch) -> Router:
+    monkeypatch.setattr(route, "send_all", world.send_all)
+    monkeypatch.setattr(route, "recipients", world)
+    monkeypatch.setattr(apps, "RULES", (RULE,))
+    made = Router("")
+    made.__dict__["_follower"] = people
+    return made
+
+
+def told() -> Batch:
+    """Return the notifications of the history, each written twice by a worker that was killed."""
+    values = [codec.encode(each) for each in decided((RULE,), "transitions", *EVENTS)]
+    return batch(*values, *values, topic=topics.NOTIFICATIONS)
+
+
+def test_copies_in_one_batch_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    asyncio.run(router(world, People(), monkeypatch)(told()))
+
+    assert world.steps == ["store", "send", "store"]
+    assert world.topics() == [topics.SMS] * 2
+
+
+def test_who_was_listed_is_told_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World("send")
+    routed = router(world, People(), monkeypatch)
+    with pytest.raises(BrokenError):
+        asyncio.run(routed(told()))
+    world.fails = ""
+    nobody: Any = type("Nobody", (), {"snapshot": lambda _: Snapshot(2, {})})()
+    routed.__dict__["_follower"] = nobody
+    asyncio.run(routed(told()))
+    asyncio.run(routed(told()))
+
+    assert world.topics() == [topics.SMS] * 2
+
+
+def test_a_directory_that_is_down_loses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, people = World(), People()
+    people.down = True
+    routed = router(world, people, monkeypatch)
+    with pytest.raises(BrokenError):
+        asyncio.run(routed(told()))
+    people.down = False
+    asyncio.run(routed(told()))
+
+    assert world.topics() == [topics.SMS] * 2
+
+
+def test_one_message_that_cannot_be_delivered_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    world = World()
+    monkeypatch.setattr(delivering, "send_all", world.send_all)
+    outbox = msgspec.structs.replace(apps.SETTINGS, outbox=str(tmp_path))
+    monkeypatch.setattr(apps, "SETTINGS", outbox)
+    messages = [
+        Message(
+            id=address, notification="n", device="home", rule="lost", kind=each.kind,
+            severity=each.severity, recipient="ann", channel=Channel.EMAIL, address=address,
+            subject="s", text="t", at=each.at, useful_until=at(10**9),
+        )
+        for each in decided((RULE,), "transitions", *EVENTS[:2])
+        for address in ("ann@[", "ann@example.com")
+    ]  # fmt: skip
+    asyncio.run(delivering.deliver_batch(batch(*map(codec.encode, messages), topic=topics.EMAIL)))
+    kinds = [msgspec.json.decode(send.value)["type"] for send in world.sent]
+
+    assert kinds == ["attempt", "attempt", "failed", "sent"]
