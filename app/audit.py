@@ -65,6 +65,7 @@ class Audit:
         self._entries: dict[tuple[str, bytes], Entry] = {}
         self._expected: dict[str, bytes] = {}
         self._recorded: dict[str, bytes] = {}
+        self._later: list[tuple[Any, TopicPartition, int]] = []
         self._report = Report()
 
     async def run(self, wait_s: float, progress: Callable[[int, int], None]) -> Report:
@@ -89,6 +90,10 @@ class Audit:
         self._report.missing = sum(entry.missing for entry in self._entries.values())
         async for record in kafka.read(self._servers, [topics.NOTIFICATIONS]):
             self._compare(record, ends)
+        ends = await kafka.end_offsets(self._servers, list(DECODERS))
+        for record, partition, offset in self._later:  # decided meanwhile, or so they say
+            if offset >= ends.get(partition, 0):
+                self._differ(_place(record), record.value, None)
         for identity in self._expected.keys() - self._recorded.keys():
             self._differ(identity, None, self._expected[identity])
         return self._report
@@ -96,6 +101,7 @@ class Audit:
     async def _decided_to(self, ends: Mapping[TopicPartition, int], wait_s: float) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
         await admin.start()
+        behind = sum(ends.values())
         try:
             async with asyncio.timeout(wait_s):
                 while behind := await self._behind(admin, ends):
@@ -129,11 +135,12 @@ class Audit:
             self._expected[decision.id] = codec.encode(decision)
 
     def _compare(self, record: Any, ends: Mapping[TopicPartition, int]) -> None:
-        if _revealed_later(record, ends):
+        revealed = _revealed(record)
+        if revealed is not None and revealed[1] >= ends.get(revealed[0], 0):
+            self._later.append((record, *revealed))
             return
         decision = codec.decode(codec.decision, record.value)
-        place = f"{record.topic}:{record.partition}:{record.offset}"
-        identity = place if isinstance(decision, codec.Unreadable) else decision.id
+        identity = _place(record) if isinstance(decision, codec.Unreadable) else decision.id
         if identity in self._recorded:
             if self._recorded[identity] == record.value:
                 self._report.copies += 1
@@ -152,12 +159,17 @@ class Audit:
         self._report.differences.append(difference)
 
 
-def _revealed_later(record: Any, ends: Mapping[TopicPartition, int]) -> bool:
+def _revealed(record: Any) -> tuple[TopicPartition, int] | None:
+    """Return where the event lies that revealed a decision; None if it does not say."""
     origin = ORIGIN.fullmatch(dict(record.headers).get("origin", b""))
     if origin is None:
-        return False
+        return None
     partition = TopicPartition(origin["topic"].decode(), int(origin["partition"]))
-    return int(origin["offset"]) >= ends.get(partition, 0)
+    return partition, int(origin["offset"])
+
+
+def _place(record: Any) -> str:
+    return f"{record.topic}:{record.partition}:{record.offset}"
 
 
 def _text(value: bytes | None) -> str | None:
