@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from app.broker.node import Node
+from app.broker.ports import check_free
 from app.broker.topics import ensure
 from app.directory import Directory
 from app.settings import Settings
@@ -16,9 +17,9 @@ def programs(settings: Settings, workers: int, config: Path | None) -> list[Prog
     env = {**settings.environment(), "KAFKA_BOOTSTRAP_SERVERS": settings.servers}
     house = [worker("decide", env, number) for number in range(1, workers + 1)]
     house += [worker("route", env), worker("deliver", env)]
-    house.append(command("dashboard", env=env))
+    house.append(command("dashboard", env=env, ready=b"pages at "))
     if config is not None:
-        house.append(command("edge", "--config", str(config), env=env))
+        house.append(command("edge", "--config", str(config), env=env, ready=b"edge_started"))
     return house
 
 
@@ -26,7 +27,7 @@ def programs(settings: Settings, workers: int, config: Path | None) -> list[Prog
 async def running(
     settings: Settings, say: Callable[[str], None], *, workers: int = 1, config: Path | None = None
 ) -> AsyncIterator[None]:
-    """Run everything until the block is left; enter it when the workers are ready.
+    """Run everything until the block is left; enter it when they are ready.
 
     Raises:
         BrokerError: the broker cannot be started or reached, or its topics are not as they must be.
@@ -34,6 +35,7 @@ async def running(
     """
     home = settings.home_dir
     home.mkdir(parents=True, exist_ok=True)
+    check_free(settings.dashboard_port, "CHANGEOVER_DASHBOARD_PORT")
     with contextlib.ExitStack() as stack:
         if not settings.bootstrap:
             say(f"starting Apache Kafka on 127.0.0.1:{settings.broker_port}")

@@ -48,10 +48,10 @@ def worker(app: str, env: Mapping[str, str], number: int = 1) -> Program:
     return Program(f"{app}-{number}", (sys.executable, *argv), env, READY)
 
 
-def command(name: str, *arguments: str, env: Mapping[str, str]) -> Program:
-    """Return our own command ``name``."""
+def command(name: str, *arguments: str, env: Mapping[str, str], ready: bytes) -> Program:
+    """Return our own command ``name``, which says ``ready`` when it is."""
     program = "from app.cli import main; main()"
-    return Program(name, (sys.executable, "-c", program, name, *arguments), env)
+    return Program(name, (sys.executable, "-c", program, name, *arguments), env, ready)
 
 
 class Supervisor:
@@ -63,16 +63,18 @@ class Supervisor:
         self._say = say
         self._running: dict[str, Process] = {}
         self._watches: list[asyncio.Task[None]] = []
-        self._unready: dict[Path, bytes] = {}
+        self._unready: dict[Path, tuple[bytes, int]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     async def start(self, programs: Sequence[Program]) -> None:
         """Start ``programs``, and start each again whenever it ends."""
         for program in programs:
+            log = self._log(program)
+            before = log.stat().st_size if log.exists() else 0
+            if program.ready:
+                self._unready[log] = (program.ready, before)
             self._running[program.name] = await self._spawn(program)
             self._watches.append(asyncio.create_task(self._watch(program)))
-            if program.ready:
-                self._unready[self._log(program)] = program.ready
 
     async def ready(self) -> None:
         """Return when every program that says so is ready.
@@ -85,17 +87,19 @@ class Supervisor:
                 return
             await asyncio.sleep(READY_POLL_S)
             self._unready = {
-                log: said for log, said in self._unready.items() if said not in log.read_bytes()
+                log: (said, before)
+                for log, (said, before) in self._unready.items()
+                if said not in _written(log, before)
             }
         logs = ", ".join(map(str, self._unready))
         raise NotReadyError(f"not ready after {READY_TIMEOUT_S} s; see {logs}")
 
     async def stop(self) -> None:
-        """End every program, last started first; return when all are gone."""
+        """End every program; return when all are gone."""
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
-        await asyncio.gather(*(_end(each) for each in reversed(self._running.values())))
+        await asyncio.gather(*(_end(each) for each in self._running.values()))
         self._running.clear()
 
     async def _watch(self, program: Program) -> None:
@@ -128,6 +132,12 @@ def mortal(argv: Sequence[str]) -> tuple[str, ...]:
     if shutil.which("setpriv") is None:
         return tuple(argv)
     return ("setpriv", "--pdeathsig", "TERM", *argv)
+
+
+def _written(log: Path, since: int) -> bytes:
+    with log.open("rb") as file:
+        file.seek(since)
+        return file.read()
 
 
 async def _end(process: Process) -> None:

@@ -21,8 +21,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.broker import jars
-from app.broker.errors import BrokerFailedError, DataDirectoryError, PortInUseError
-from app.broker.ports import LOOPBACK, free_port, in_use
+from app.broker.errors import BrokerFailedError, DataDirectoryError
+from app.broker.ports import LOOPBACK, check_free, free_port, in_use
 from app.supervisor import mortal
 
 START_TIMEOUT_S = 60
@@ -103,7 +103,7 @@ class Node:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
-            self._check_port()
+            check_free(self._port, "CHANGEOVER_BROKER_PORT")
             properties = self._configured(classpath)
             self._process = self._java(classpath, "kafka.Kafka", properties)
             self._until_it_answers()
@@ -124,13 +124,6 @@ class Node:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-    def _check_port(self) -> None:
-        if in_use(self._port):
-            raise PortInUseError(
-                f"port {self._port} of {LOOPBACK} is in use: end what listens there, "
-                "or set CHANGEOVER_BROKER_PORT to another"
-            )
 
     def _take_lock(self) -> None:
         self._lock = (self._folder / "lock").open("ab")

@@ -3,6 +3,8 @@
 import secrets
 import socket
 
+from app.broker.errors import PortInUseError
+
 LOOPBACK = "127.0.0.1"
 # Below those that Linux gives to outgoing connections, which would take one at any moment:
 # ip(7), ip_local_port_range, 32768 to 60999.
@@ -14,6 +16,19 @@ def free_port() -> int:
     while in_use(port := FIRST + secrets.randbelow(LAST - FIRST)):
         pass
     return port
+
+
+def check_free(port: int, setting: str) -> None:
+    """Return if nothing listens on ``port``, which ``setting`` names.
+
+    Raises:
+        PortInUseError: something does.
+    """
+    if in_use(port):
+        raise PortInUseError(
+            f"port {port} of {LOOPBACK} is in use: "
+            f"end what listens there, or set {setting} to another"
+        )
 
 
 def in_use(port: int) -> bool:

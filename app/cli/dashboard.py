@@ -7,9 +7,11 @@ import click
 import uvicorn
 
 from app import database, settings
-from app.broker.ports import LOOPBACK, in_use
+from app.broker.errors import PortInUseError
+from app.broker.ports import LOOPBACK, check_free
 from app.cli.saying import say
 from app.dashboard import projector, server
+from app.database import DatabaseError
 from app.kafka import ReadError
 
 
@@ -23,19 +25,16 @@ def dashboard(port: int | None, rebuild: bool) -> None:
     changeover dashboard --port 8080
     """
     try:
-        asyncio.run(_serve(settings.read(), port, rebuild))
-    except (settings.SettingsError, ReadError) as error:
+        with database.told():
+            asyncio.run(_serve(settings.read(), port, rebuild))
+    except (settings.SettingsError, ReadError, DatabaseError, PortInUseError) as error:
         raise click.ClickException(str(error)) from None
     sys.exit(0)
 
 
 async def _serve(read: settings.Settings, port: int | None, rebuild: bool) -> None:
     port = port or read.dashboard_port
-    if in_use(port):
-        raise click.ClickException(
-            f"port {port} of {LOOPBACK} is in use: end what listens there, or set "
-            "CHANGEOVER_DASHBOARD_PORT to another"
-        )
+    check_free(port, "CHANGEOVER_DASHBOARD_PORT")
     engine = database.engine(read.database_url)
     projector.prepare(engine, anew=rebuild)
     app = server.create(engine)

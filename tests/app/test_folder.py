@@ -40,6 +40,13 @@ def test_an_sms_and_a_push_say_where_to_and_what(tmp_path: Path) -> None:
     assert push["message"]["notification"]["body"] == "home: the grid is lost."
 
 
+def test_an_address_that_no_header_takes_is_not_delivered(tmp_path: Path) -> None:
+    with pytest.raises((AttributeError, ValueError)):
+        folder.deliver(tmp_path, msgspec.structs.replace(MESSAGE, address="ann@[\n"))
+
+    assert list(tmp_path.glob("email/[!.]*")) == []
+
+
 def test_a_message_delivered_again_is_one_file(tmp_path: Path) -> None:
     assert folder.deliver(tmp_path, MESSAGE) == folder.deliver(tmp_path, MESSAGE)
     assert len(list((tmp_path / "email").iterdir())) == 1

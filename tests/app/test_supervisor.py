@@ -56,6 +56,24 @@ def test_it_is_ready_when_its_programs_say_so(tmp_path: Path) -> None:
     assert asyncio.run(scenario()) == [-15, -15]
 
 
+def test_what_was_said_before_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "READY_TIMEOUT_S", 0.4)
+    (tmp_path / "mute.log").write_bytes(b"up, yesterday")
+
+    async def scenario() -> None:
+        house = Supervisor(tmp_path, print)
+        try:
+            await house.start([program("mute", "import time; time.sleep(60)", b"up")])
+            await house.ready()
+        finally:
+            await house.stop()
+
+    with pytest.raises(NotReadyError):
+        asyncio.run(scenario())
+
+
 def test_what_does_not_come_up_is_named_by_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
