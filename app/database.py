@@ -1,18 +1,42 @@
 """The database of people, devices and read models: SQLite by default, any other by its URL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 BUSY_TIMEOUT_MS = 10_000
 
 
+class DatabaseError(Exception):
+    """The database cannot be used; the sentence says why."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what the database says within the block into a DatabaseError, which fits one line."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(error).splitlines()[0]
+        raise DatabaseError(f"database: {reason}; see CHANGEOVER_DATABASE") from error
+
+
 def engine(url: str) -> Engine:
-    """Return an engine for ``url``; an SQLite file's folder is made if it is not there."""
-    parsed = make_url(url)
-    made = create_engine(parsed)
+    """Return an engine for ``url``; an SQLite file's folder is made if it is not there.
+
+    Raises:
+        DatabaseError: it is no URL, or of a database whose driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        made = create_engine(parsed)
+    except (SQLAlchemyError, ImportError) as error:
+        raise DatabaseError(f"CHANGEOVER_DATABASE: {error}") from None
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """What the environment says, read once at start into a frozen struct and passed along."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import msgspec
 
 from schemas import topics
 
+SERVER = re.compile(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}")
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 VARIABLES = {
@@ -69,7 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def environment(self) -> dict[str, str]:
         """Return the variables that make a child process read these same settings."""
         values = msgspec.structs.asdict(self) | {"home": str(self.home_dir)}
-        return {VARIABLES[field]: str(value) for field, value in values.items() if value}
+        # The empty ones too: the child must not find another in its parent's environment.
+        return {VARIABLES[field]: str(value or "") for field, value in values.items()}
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -79,6 +82,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         SettingsError: a value is not what it must be.
     """
     given = {field: environ[name] for field, name in VARIABLES.items() if environ.get(name)}
+    servers = given.get("bootstrap", "")
+    if servers and not all(SERVER.fullmatch(each.strip()) for each in servers.split(",")):
+        raise SettingsError(
+            f"environment: KAFKA_BOOTSTRAP_SERVERS: {servers!r} is not host:port[,host:port…]"
+        )
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:

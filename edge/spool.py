@@ -59,10 +59,14 @@ class Spool:
         self._path = path
         self._key = device.encode()
         self._lock = _lock(path)
-        self._db = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise SpoolError(f"spool {path}: {error}") from None
         try:
             self._prepare(device)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             self.close()
             raise SpoolError(f"spool {path}: {error}") from None
         except SpoolError:
@@ -76,7 +80,10 @@ class Spool:
             self._make(device)
         elif version != VERSION:
             raise SpoolError(f"spool {self._path} is of version {version}, not {VERSION}")
-        owner, state = self._db.execute("SELECT device, state FROM stamper").fetchone()
+        held = self._db.execute("SELECT device, state FROM stamper").fetchone()
+        if held is None:
+            raise SpoolError(f"spool {self._path} is incomplete; move it away to begin a new one")
+        owner, state = held
         if owner != device:
             raise SpoolError(
                 f"spool {self._path} is of device {owner}, not {device}; name another spool"

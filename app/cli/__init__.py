@@ -71,4 +71,9 @@ def main() -> None:
     # Its warnings go to whoever configured logging; what a command meets it tells itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    cli(prog_name="changeover")
+    try:
+        cli(prog_name="changeover")
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {place}{error.strerror or error}", err=True)
+        sys.exit(1)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from app import rules_file
+from app import rules_file, settings
 from app.cli.instants import INSTANT
 from edge.config import CONFIG_NAME, ConfigError, load
 from edge.merge import merged
@@ -113,13 +113,13 @@ def decide(
     \b
     changeover decide /var/log/changeover --until 2026-01-01T00:00:00Z
     """
-    sizes = [path.stat().st_size for log in LOGS if (path := directory / log).exists()]
+    sizes = [path.stat().st_size for log in LOGS if (path := directory / log).is_file()]
     if not sizes:
         raise click.UsageError(f"{directory} holds none of {', '.join(LOGS)}")
     name, tz = _device(directory, device)
     try:
-        in_force = rules_file.load(rules)
-    except RulesError as error:
+        in_force = rules_file.load(rules or settings.read().rules)
+    except (RulesError, settings.SettingsError) as error:
         raise click.UsageError(str(error)) from None
     started = perf_counter()
     replay = Replay(directory, name, tz)

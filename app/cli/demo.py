@@ -14,6 +14,7 @@ from app.audit import Audit, Report
 from app.broker.errors import BrokerError
 from app.broker.ports import free_port
 from app.cli.saying import say
+from app.database import DatabaseError
 from app.directory import Directory
 from app.supervisor import NotReadyError, until_interrupted
 from schemas import codec, topics
@@ -100,7 +101,7 @@ def demo(once: bool) -> None:
     """
     try:
         complete = asyncio.run(_demo(once))
-    except (settings.SettingsError, BrokerError, NotReadyError) as error:
+    except (settings.SettingsError, BrokerError, NotReadyError, DatabaseError) as error:
         raise click.ClickException(str(error)) from None
     sys.exit(0 if complete else 1)
 

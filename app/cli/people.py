@@ -7,7 +7,8 @@ import click
 
 from app import settings
 from app.cli.showing import show_json, show_table
-from app.directory import Contact, Directory, DirectoryError
+from app.database import DatabaseError, told
+from app.directory import Contact, Directory, DirectoryError, check_address
 from app.masking import masked
 from schemas.delivery import Channel
 
@@ -16,12 +17,13 @@ from schemas.delivery import Channel
 def directory() -> Iterator[Directory]:
     """Enter with the directory; what cannot be is a sentence and exit code 1."""
     try:
-        opened = Directory(settings.read().database_url)
-        try:
-            yield opened
-        finally:
-            opened.close()
-    except (DirectoryError, settings.SettingsError) as error:
+        with told():
+            opened = Directory(settings.read().database_url)
+            try:
+                yield opened
+            finally:
+                opened.close()
+    except (DirectoryError, DatabaseError, settings.SettingsError) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -46,6 +48,9 @@ def add(
     """
     given = {Channel.EMAIL: email, Channel.SMS: sms, Channel.PUSH: push}
     with directory() as opened:
+        for channel, addresses in given.items():
+            for address in addresses:
+                check_address(channel, address)  # all of them, before anything is changed
         if person not in {known for known, *_ in opened.people()}:
             opened.add_person(person, name)
         elif not any(given.values()):

@@ -14,8 +14,11 @@ from app.broker.errors import BrokerError
 from app.broker.topics import describe
 from app.cli.instants import INSTANT
 from app.cli.showing import show_json, show_table
+from app.masking import masked
 from schemas import codec
 from schemas import topics as names
+from schemas.delivery import Message
+from tables.wording import printable
 
 SHOWN = 110
 KNOWN = [topic.name for topic in names.TOPICS if not topic.compacted]
@@ -49,6 +52,7 @@ def list_(as_json: bool) -> None:
 @click.option("--device", help="Only records of this device.")
 @click.option("--type", "kind", help="Only records of this type, as `transition`.")
 @click.option("--since", type=INSTANT, help="Only what was appended at or after this instant.")
+@click.option("--reveal", is_flag=True, help="Show addresses whole.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON a line.")
 def tail(topic: str, follow: bool, last: int | None, everything: bool, **wanted: Any) -> None:
     """Print records of TOPIC, decoded, oldest first.
@@ -71,15 +75,18 @@ async def _tail(
 ) -> None:
     ends = await kafka.end_offsets(servers, [topic])
     shown: deque[Any] = deque(maxlen=keep)
-    async for record in _matching(kafka.read(servers, [topic], until=ends), wanted):
+    narrowed = any(wanted[each] for each in ("device", "kind", "since"))
+    # The last N of all are among the last N of each partition.
+    start = {} if keep is None or narrowed else {each: ends[each] - keep for each in ends}
+    async for record in _matching(kafka.read(servers, [topic], start=start, until=ends), wanted):
         shown.append(record)
     # Append time orders the partitions; within one it never goes back.
     for record in sorted(shown, key=lambda each: (each.timestamp, each.partition, each.offset)):
-        _show(record, wanted["as_json"])
+        _show(record, wanted)
     if follow:
         comes = kafka.read(servers, [topic], start=ends, follow=True)
         async for record in _matching(comes, wanted):
-            _show(record, wanted["as_json"])
+            _show(record, wanted)
 
 
 async def _matching(records: AsyncIterator[Any], wanted: dict[str, Any]) -> AsyncIterator[Any]:
@@ -97,18 +104,20 @@ def _appended(record: Any) -> datetime:
     return datetime.fromtimestamp(record.timestamp / 1_000, UTC)
 
 
-def _show(record: Any, as_json: bool) -> None:
+def _show(record: Any, wanted: dict[str, Any]) -> None:
     value = codec.decode(codec.any_record, record.value)
+    if isinstance(value, Message) and not wanted["reveal"]:
+        value = msgspec.structs.replace(value, address=masked(value.channel, value.address))
     appended = f"{_appended(record):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
     key = (record.key or b"").decode(errors="replace")
     headers = {name: held.decode(errors="replace") for name, held in record.headers}
-    if as_json:
+    if wanted["as_json"]:
         fields = {"partition": record.partition, "offset": record.offset, "appended": appended}
         whole = {"topic": record.topic, **fields, "key": key, "headers": headers, "value": value}
         click.echo(msgspec.json.encode(whole))
         return
     place = f"{record.partition}:{record.offset}"
-    click.echo(f"{appended}  {place:>9}  {key:16}  {_told(value)}")
+    click.echo(f"{appended}  {place:>9}  {printable(key):16}  {printable(_told(value))}")
 
 
 def _told(value: Any) -> str:
@@ -116,5 +125,5 @@ def _told(value: Any) -> str:
         return f"unreadable: {value.reason}: {value.payload[:SHOWN]!r}"
     fields = msgspec.to_builtins(value)
     left_out = {"type", "v", "device", "epoch", "run", "core", "extra"}
-    pairs = (f"{key}={held}" for key, held in fields.items() if key not in left_out)
+    pairs = (f"{key}={str(held)[:SHOWN]}" for key, held in fields.items() if key not in left_out)
     return f"{value.__struct_config__.tag}  " + " ".join(pairs)

@@ -9,6 +9,7 @@ import click
 from app import house, rules_file, settings
 from app.broker.errors import BrokerError
 from app.cli.saying import say
+from app.database import DatabaseError
 from app.supervisor import NotReadyError, until_interrupted
 from edge.config import ConfigError, load
 from tables.rules import RulesError
@@ -36,7 +37,7 @@ def up(config: Path | None, workers: int) -> None:
         asyncio.run(_up(read, config, workers))
     except (settings.SettingsError, RulesError, ConfigError) as error:
         raise click.UsageError(str(error)) from None
-    except (BrokerError, NotReadyError) as error:
+    except (BrokerError, NotReadyError, DatabaseError) as error:
         raise click.ClickException(str(error)) from None
     sys.exit(0)
 

@@ -1,6 +1,9 @@
 """What commands print, and the codes they end with."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +106,43 @@ def test_decide_takes_the_device_from_the_configuration_and_rules_from_a_file(
     (line,) = run("decide", str(tmp_path), "--rules", str(rules)).stdout.splitlines()
 
     assert (json.loads(line)["device"], json.loads(line)["rule"]) == ("shop-7", "x")
+
+
+def test_decide_reads_the_rules_that_workers_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Transition.log").write_text("")
+    monkeypatch.setenv("CHANGEOVER_RULES", str(tmp_path / "nowhere.toml"))
+    result = run("decide", str(tmp_path))
+
+    assert result.exit_code == 2
+    assert "nowhere.toml: cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHANGEOVER_DATABASE", "nonsense"),
+        ("CHANGEOVER_DATABASE", "postgresql://somewhere/x"),
+        ("CHANGEOVER_DATABASE", "sqlite:////dev/null/x.db"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "foo:bar"),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(name: str, value: str, tmp_path: Path) -> None:
+    env = os.environ | {name: value, "CHANGEOVER_HOME": str(tmp_path)}
+    command = (sys.executable, "-c", "from app.cli import main; main()", "people", "list")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_nobody_is_added_by_halves() -> None:
+    result = run("people", "add", "bob", "--email", "bob@example.com", "--sms", "bad")
+
+    assert result.exit_code == 1
+    assert run("people", "list").output == ""
 
 
 def test_decide_without_logs_or_with_bad_rules_is_a_usage_error(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ RUBBISH = (
     b"\xff\xfe\x00",
     b'{"type":"from the future","v":1}',
     b"",
+    b"\x00" * 1_000_000,
+    b'{"type":"tick","device":"' + b"\x01" * 900_000,
 )
 
 
@@ -95,3 +97,4 @@ def test_rubbish_is_parked_and_the_rest_decided(tmp_path: Path, rules: Path) -> 
         assert all(reasons.values())
         assert any(each["base64"] == "//4A" for each in malformed)
         assert any(len(each["text"] or "") > 5_000 for each in malformed)
+        assert sum(len(each["base64"] or "") > 1_000_000 for each in malformed) == 4 * 2
