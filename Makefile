@@ -30,7 +30,7 @@ lock: ## Pin every dependency anew, with hashes (needs uv: pip install uv)
 	done
 
 clean: ## Remove what was built and what the demos left
-	rm -rf .venv .cache .changeover build *.egg-info screenshots
+	rm -rf .venv .cache .changeover/demo build *.egg-info screenshots
 
 .venv/bin/python:
 	@deploy/prerequisites python
