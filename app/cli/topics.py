@@ -1,7 +1,6 @@
 """``changeover topics``: what lies on the topics, decoded."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -74,14 +73,16 @@ async def _tail(
     servers: str, topic: str, keep: int | None, follow: bool, wanted: dict[str, Any]
 ) -> None:
     ends = await kafka.end_offsets(servers, [topic])
-    shown: deque[Any] = deque(maxlen=keep)
     narrowed = any(wanted[each] for each in ("device", "kind", "since"))
     # The last N of all are among the last N of each partition.
     start = {} if keep is None or narrowed else {each: ends[each] - keep for each in ends}
-    async for record in _matching(kafka.read(servers, [topic], start=start, until=ends), wanted):
-        shown.append(record)
+    found = _matching(kafka.read(servers, [topic], start=start, until=ends), wanted)
     # Append time orders the partitions; within one it never goes back.
-    for record in sorted(shown, key=lambda each: (each.timestamp, each.partition, each.offset)):
+    shown = sorted(
+        [record async for record in found],
+        key=lambda each: (each.timestamp, each.partition, each.offset),
+    )
+    for record in shown if keep is None else shown[max(0, len(shown) - keep) :]:
         _show(record, wanted)
     if follow:
         comes = kafka.read(servers, [topic], start=ends, follow=True)
