@@ -57,16 +57,18 @@ def test_up_is_ready_answers_and_ends_when_asked(tmp_path: Path) -> None:
     with up(tmp_path / "home", **given) as (process, said):
         eventually(lambda: b"ready: " in said.read_bytes() or process.poll() is not None)
         pages = httpx2.get(f"http://{LOOPBACK}:{given['CHANGEOVER_DASHBOARD_PORT']}/", timeout=30)
-        with up(tmp_path / "other", **given) as (second, refused):
-            second.wait(60)
+        refusals = {}
+        for taken in given:
+            with up(tmp_path / "other", **ports() | {taken: given[taken]}) as (second, refused):
+                assert second.wait(60) == 1
+                refusals[taken] = refused.read_text()
         process.send_signal(signal.SIGINT)
         process.wait(60)
 
         assert (process.returncode, pages.status_code) == (0, 200)
-        assert second.returncode == 1
-        assert f"port {given['CHANGEOVER_BROKER_PORT']} of 127.0.0.1 is in use" in (
-            refused.read_text()
-        )
+        for taken, port in given.items():
+            assert f"Error: port {port} of 127.0.0.1 is in use" in refusals[taken]
+            assert taken in refusals[taken]
     assert left(tmp_path) == []
 
 
