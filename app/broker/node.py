@@ -152,7 +152,8 @@ class Node:
         shutil.rmtree(new, ignore_errors=True)
         properties = self._properties(new, free_port())
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config")
+        # One argument: one id in 64 begins with a dash and would be taken for an option.
+        tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config")
         formatting = self._java(classpath, *tool, properties)
         if formatting.wait(START_TIMEOUT_S):
             raise BrokerFailedError(f"{data} could not be formatted:\n{self._last_errors()}")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,18 @@ def test_an_interrupted_first_format_is_done_again(tmp_path: Path) -> None:
 
     with Node(tmp_path, free_port()):
         assert (tmp_path / "broker" / "data" / "meta.properties").exists()
+
+
+def test_a_cluster_id_may_begin_with_a_dash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashed = uuid.UUID(bytes=b"\xfb" + b"\xef" * 15)  # base64 for URLs: "-…"
+    monkeypatch.setattr(uuid, "uuid4", lambda: dashed)
+
+    with Node(tmp_path, free_port()):
+        text = (tmp_path / "broker" / "data" / "meta.properties").read_text()
+
+    assert "cluster.id=-" in text.replace("\\", "")
 
 
 def test_the_brokers_own_error_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
