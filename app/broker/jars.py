@@ -39,8 +39,8 @@ def fetched(say: Callable[[str], None]) -> Path:
         MissingProgramError: Maven is not installed.
         FetchError: Maven failed; the sentence holds its last lines.
     """
-    jars = folder()
-    if jars.is_dir():
+    jars = folder().absolute()
+    if _whole(jars):
         return jars
     if shutil.which("mvn") is None:
         raise MissingProgramError(f"Maven is missing, which fetches Apache Kafka: {INSTALL}")
@@ -50,10 +50,17 @@ def fetched(say: Callable[[str], None]) -> Path:
         _copy_dependencies(Path(scratch) / "jars")
         try:
             (Path(scratch) / "jars").rename(jars)
-        except OSError:
-            if not jars.is_dir():
-                raise
+        except OSError as error:
+            if not _whole(jars):
+                raise FetchError(
+                    f"{jars} holds no Kafka and cannot be replaced ({error.strerror}): "
+                    "empty it, or set CHANGEOVER_JARS to another"
+                ) from None
     return jars
+
+
+def _whole(jars: Path) -> bool:
+    return any(jars.glob("kafka_*.jar"))  # a folder is moved to its place whole, or not at all
 
 
 def _copy_dependencies(target: Path) -> None:
@@ -65,7 +72,7 @@ def _copy_dependencies(target: Path) -> None:
         )
     except subprocess.TimeoutExpired:
         raise FetchError(f"Maven did not finish in {FETCH_TIMEOUT_S} s; try again") from None
-    if done.returncode or not any(target.glob("kafka_*.jar")):
+    if done.returncode or not _whole(target):
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
         raise FetchError(f"Maven could not fetch Apache Kafka; is there a network?\n{last}")
 

@@ -6,6 +6,7 @@ complete or damaged, and what is damaged is never touched.
 
 import asyncio
 import fcntl
+import re
 import shutil
 import subprocess
 import time
@@ -29,6 +30,7 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 POLL_S = 0.1
 SHOWN_LINES = 8
+PARTITION = re.compile(r".+-\d+")
 LOG4J = Path(__file__).with_name("log4j2.xml")
 # One node keeps one copy of everything; few partitions of the offsets topic start faster.
 PROPERTIES = """\
@@ -54,6 +56,25 @@ share.coordinator.state.topic.min.isr=1
 
 def _quiet(_: str) -> None:
     pass
+
+
+def _locked(file: Path) -> bool:
+    with file.open("ab") as probe:
+        try:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+def _lacking(data: Path) -> str:
+    meta = data / "meta.properties"
+    if not meta.exists() or not meta.read_text().strip():
+        return "meta.properties"
+    # Without the metadata log Kafka takes every partition for a stray and sets it aside.
+    metadata = data / "__cluster_metadata-0"
+    partitions = any(PARTITION.fullmatch(each.name) for each in data.iterdir())
+    return metadata.name if partitions and not metadata.exists() else ""
 
 
 class Node:
@@ -103,6 +124,7 @@ class Node:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
+            self._until_data_is_free()
             check_free(self._port, "CHANGEOVER_BROKER_PORT")
             properties = self._configured(classpath)
             self._process = self._java(classpath, "kafka.Kafka", properties)
@@ -136,13 +158,24 @@ class Node:
                 f"another broker runs on {self._folder}: end it, or set CHANGEOVER_HOME to another"
             ) from None
 
+    def _until_data_is_free(self) -> None:
+        # A broker whose parent was killed still writes for a moment. Kafka's own lock tells.
+        held = self._folder / "data" / ".lock"
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while held.exists() and _locked(held):
+            if time.monotonic() > deadline:
+                raise DataDirectoryError(
+                    f"a broker without a parent runs on {self._folder}: end it (fuser {held})"
+                )
+            time.sleep(POLL_S)
+
     def _configured(self, classpath: str) -> Path:
         data = self._folder / "data"
         if not data.exists():
             self._format(classpath, data)
-        elif not (data / "meta.properties").exists() or not (data / "meta.properties").read_text():
+        elif lacking := _lacking(data):
             raise DataDirectoryError(
-                f"{data} is half-written: it has no meta.properties. Put a whole copy in its "
+                f"{data} is half-written: it has no {lacking}. Put a whole copy in its "
                 f"place, or move it away to begin with no data: mv {data} {data}.damaged"
             )
         return self._properties(data, free_port())
@@ -154,29 +187,36 @@ class Node:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # One argument: one id in 64 begins with a dash and would be taken for an option.
         tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config")
-        formatting = self._java(classpath, *tool, properties)
-        if formatting.wait(START_TIMEOUT_S):
+        self._process = self._java(classpath, *tool, properties)
+        try:
+            failed = self._process.wait(START_TIMEOUT_S) != 0
+        except subprocess.TimeoutExpired:
+            failed = True
+        if failed:
             raise BrokerFailedError(f"{data} could not be formatted:\n{self._last_errors()}")
         new.rename(data)
 
     def _properties(self, data: Path, controller: int) -> Path:
+        # Java runs in the folder and is told names without a path: the properties are Latin-1,
+        # and a comma in log.dirs separates two.
         file = self._folder / "server.properties"
         text = PROPERTIES.format(
-            host=LOOPBACK, port=self._port, controller=controller, data=data.absolute()
+            host=LOOPBACK, port=self._port, controller=controller, data=data.name
         )
         file.write_text(text)
-        return file
+        return Path(file.name)
 
     def _java(self, classpath: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
         options = (
             "-Xmx512m",
             f"-Dlog4j2.configurationFile={LOG4J}",
-            f"-Dchangeover.log={self._folder / 'broker.log'}",
+            "-Dchangeover.log=broker.log",
         )
         argv = ("java", *options, "-cp", classpath, *map(str, arguments))
         with (self._folder / "errors.log").open("wb") as errors:
             return subprocess.Popen(
                 mortal(argv),
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -185,18 +225,21 @@ class Node:
 
     def _until_it_answers(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
+        answers = False
         with ThreadPoolExecutor(1) as thread:  # there may be an event loop on this one
-            while (
-                not in_use(self._port) or not thread.submit(asyncio.run, self._answers()).result()
-            ):
-                if self._process is None or self._process.poll() is not None:
-                    raise BrokerFailedError(f"the broker ended at once:\n{self._last_errors()}")
+            while not answers:
                 if time.monotonic() > deadline:
                     raise BrokerFailedError(
                         f"the broker does not answer after {START_TIMEOUT_S} s:\n"
                         f"{self._last_errors()}"
                     )
                 time.sleep(POLL_S)
+                answers = (
+                    in_use(self._port) and thread.submit(asyncio.run, self._answers()).result()
+                )
+                # After the answer: it may have come from another that took the port meanwhile.
+                if self._process is None or self._process.poll() is not None:
+                    raise BrokerFailedError(f"the broker ended at once:\n{self._last_errors()}")
 
     async def _answers(self) -> bool:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)

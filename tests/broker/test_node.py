@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
@@ -134,6 +133,21 @@ def test_a_cluster_id_may_begin_with_a_dash(
     assert "cluster.id=-" in text.replace("\\", "")
 
 
+def test_data_without_its_metadata_log_is_left_as_it_is(tmp_path: Path) -> None:
+    data = tmp_path / "broker" / "data"
+    (data / "transitions-0").mkdir(parents=True)
+    (data / "meta.properties").write_text("version=1\n")
+
+    with pytest.raises(DataDirectoryError, match=r"has no __cluster_metadata-0.*mv "):
+        Node(tmp_path, free_port()).start()
+    assert [each.name for each in data.glob("transitions*")] == ["transitions-0"]
+
+
+def test_a_home_may_have_any_name(tmp_path: Path) -> None:
+    with Node(tmp_path / "Zoë, at home", free_port()):
+        assert (tmp_path / "Zoë, at home" / "broker" / "data" / "__cluster_metadata-0").exists()
+
+
 def test_the_brokers_own_error_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node, "PROPERTIES", node.PROPERTIES + "num.io.threads=0\n")
 
@@ -155,10 +169,39 @@ def test_a_broker_whose_parent_is_killed_ends(tmp_path: Path) -> None:
         assert parent.stdout.readline() == b"up\n"
         os.kill(parent.pid, signal.SIGKILL)
 
-    deadline = time.monotonic() + 30
-    while in_use(port):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    with Node(tmp_path, port):  # waits for the other to go; it was told when its parent died
+        pass
+    assert not in_use(port)
+
+
+def test_a_folder_named_for_jars_without_kafka_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = "${last#-DoutputDirectory=}"
+    program(
+        tmp_path, "mvn", f'for last; do :; done; mkdir -p "{target}"; : > "{target}/kafka_1.jar"'
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    (tmp_path / "jars").mkdir()
+    monkeypatch.setenv("CHANGEOVER_JARS", str(tmp_path / "jars"))
+
+    assert jars.fetched(print).joinpath("kafka_1.jar").exists()  # it was empty
+    (tmp_path / "jars" / "kafka_1.jar").rename(tmp_path / "jars" / "photo.jpg")
+    with pytest.raises(FetchError, match="holds no Kafka and cannot be replaced"):
+        jars.fetched(print)
+    assert (tmp_path / "jars" / "photo.jpg").exists()
+
+
+def test_looking_at_topics_creates_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    willing = node.PROPERTIES.replace("topics.enable=false", "topics.enable=true")
+    monkeypatch.setattr(node, "PROPERTIES", willing)
+
+    with Node(tmp_path, free_port()) as broker:
+        assert asyncio.run(describe(broker.servers)) == []
+        asyncio.run(ensure(broker.servers, 4))
+        found = asyncio.run(describe(broker.servers))
+
+    assert {each.partitions for each in found} == {4}
 
 
 def test_topics_are_made_as_they_must_be_and_checked(kafka: str) -> None:
