@@ -8,6 +8,7 @@ from schemas.decision import Decision
 from schemas.delivery import Attempt, Delivery, Expired, Failed, Message, Sent
 from schemas.events import (
     Active,
+    Clock,
     Context,
     EnergyEvent,
     Reading,
@@ -16,6 +17,7 @@ from schemas.events import (
     Transition,
     Window,
 )
+from schemas.liveness import Gap
 from schemas.malformed import Malformed
 from schemas.record import Record
 
@@ -26,6 +28,7 @@ AnyRecord = (
     | Reading
     | Context
     | Tick
+    | Clock
     | Window
     | Active
     | Malformed
@@ -35,6 +38,7 @@ AnyRecord = (
     | Sent
     | Failed
     | Expired
+    | Gap
 )
 RECORDS: tuple[type[Record], ...] = get_args(AnyRecord)
 

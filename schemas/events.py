@@ -4,7 +4,7 @@ Topics ``transitions``, ``probes``, ``windows``, ``active``; keyed by device, in
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -37,6 +37,7 @@ class EdgeEvent(Record, frozen=True, kw_only=True):
     in_window: whether the active source is inside its operating window; None if it has none.
     due: the sources whose window is open, sorted.
     online: the device's own view of its internet; None while nothing probes it.
+    backlog: it stems from a line that stood in its log before the edge first opened it.
     """
 
     device: Name
@@ -48,6 +49,7 @@ class EdgeEvent(Record, frozen=True, kw_only=True):
     in_window: bool | None
     due: tuple[Source, ...]
     online: bool | None
+    backlog: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Tick(EdgeEvent, frozen=True, kw_only=True, tag="tick"):
@@ -56,6 +58,19 @@ class Tick(EdgeEvent, frozen=True, kw_only=True, tag="tick"):
 
 class Context(EdgeEvent, frozen=True, kw_only=True, tag="context"):
     """The context changed at ``ts``, and this stream has no event of its own to say so."""
+
+
+class Clock(
+    EdgeEvent, frozen=True, kw_only=True, tag="clock", rename={"is_": "is", "from_": "from"}
+):
+    """The device's clock was wrong and has been set: what it called ``was`` is ``is``.
+
+    from_: the first instant, in the wrong clock's own count, that it stamped.
+    """
+
+    was: Instant
+    is_: Instant
+    from_: Instant
 
 
 class LineEvent(EdgeEvent, frozen=True, kw_only=True):
@@ -109,6 +124,6 @@ class Active(LineEvent, frozen=True, kw_only=True, tag="active"):
     outcome: str
 
 
-SupplyEvent = Transition | Context | Tick
-EnergyEvent = Reading | Context | Tick
-Event = Transition | Reading | Context | Tick
+SupplyEvent = Transition | Context | Tick | Clock
+EnergyEvent = Reading | Context | Tick | Clock
+Event = Transition | Reading | Context | Tick | Clock

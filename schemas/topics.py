@@ -7,6 +7,7 @@ PROBES = "probes"
 WINDOWS = "windows"
 ACTIVE = "active"
 MALFORMED = "malformed"
+LIVENESS = "liveness"
 NOTIFICATIONS = "notifications"
 EMAIL = "email"
 SMS = "sms"
@@ -67,6 +68,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(WINDOWS),
     Topic(ACTIVE),
     Topic(MALFORMED, largest=LARGEST_RECORD),
+    Topic(LIVENESS),
     Topic(NOTIFICATIONS),
     Topic(EMAIL, retention_ms=WEEK_MS),
     Topic(SMS, retention_ms=WEEK_MS),

@@ -1,0 +1,30 @@
+"""What the servers noticed about a device. Topic ``liveness``, keyed by device."""
+
+import hashlib
+
+from schemas.events import Ordinal
+from schemas.record import Count, Name, Record
+
+
+class Gap(Record, frozen=True, kw_only=True, tag="gap"):
+    """A stream lost records: a number was left out, or the device's spool was rolled back.
+
+    id: 32 hex digits derived from device, stream, epoch and seq: written again, it is the same.
+    epoch, seq: of the record that revealed it.
+    missing: how many were left out before it.
+    rolled_back: numbers are used anew, so how many were lost is not known.
+    """
+
+    id: Name
+    device: Name
+    stream: Name
+    epoch: Name
+    seq: Ordinal
+    missing: Count
+    rolled_back: bool
+
+
+def gap_id(device: str, stream: str, epoch: str, seq: int) -> str:
+    """Return 32 hex digits that name a gap, the same whoever notices it."""
+    parts = "\x1f".join((device, stream, epoch, str(seq)))
+    return hashlib.sha256(parts.encode()).digest()[:16].hex()
