@@ -13,11 +13,12 @@ from app.stream.table import Table
 from schemas import codec, topics
 from schemas.decision import Decision
 from schemas.events import Event
+from schemas.liveness import Gap
+from tables import intake
 from tables.fold import Policies
-from tables.intake import Entry, take
+from tables.intake import Entry, OutOfRangeError, take
 
 log = structlog.get_logger()
-_entry = msgspec.json.Decoder(Entry)
 
 
 class Decider:
@@ -26,6 +27,7 @@ class Decider:
     def __init__(self, table: Table, stream: str, decoder: msgspec.json.Decoder[Any]) -> None:
         """Keep states in ``table`` and read the values of ``stream`` with ``decoder``."""
         self._table = table
+        self._stream = stream
         self._decoder = decoder
         self._policies = Policies(apps.RULES, stream)
 
@@ -48,13 +50,18 @@ class Decider:
             if record.offset <= folded_to:  # a redelivery: its effects are stored
                 continue
             try:
-                entry, decisions = take(self._policies.of(event.device), entry, event)
+                after, decisions = take(self._policies.of(event.device), entry, event)
+            except OutOfRangeError as error:
+                sends.append(parked(batch, record, str(error)))
+                continue
             except Exception as error:  # whatever one record does, the rest goes on
                 log.exception("fold_failed", topic=batch.topic, offset=record.offset)
                 sends.append(parked(batch, record, f"could not be folded: {error!r}"))
                 continue
-            entries[key] = (record.offset, entry)
-            sends += _sends(batch, record, event, decisions)
+            entries[key] = (record.offset, after)
+            gap = intake.raised(entry, after, event, self._stream)
+            if gap is not None or decisions:
+                sends += _sends(batch, record, event, gap, decisions)
         await send_all(apps.decide, sends)
         states = {key: (at, codec.encode(entry)) for key, (at, entry) in entries.items()}
         await self._table.store(batch.partition, states)
@@ -67,18 +74,17 @@ class Decider:
 
     def _read(self, key: bytes) -> tuple[int, Entry]:
         folded_to, state = self._table.read(key)
-        return folded_to, Entry() if state is None else _entry.decode(state)
+        return folded_to, Entry() if state is None else intake.read(state)
 
 
 def _sends(
-    batch: Batch, record: KafkaRecord, event: Event, decisions: list[Decision]
+    batch: Batch, record: KafkaRecord, event: Event, gap: Gap | None, decisions: list[Decision]
 ) -> list[Send]:
     headers = (
         ("origin", f"{batch.topic}:{batch.partition}:{record.offset}".encode()),
         ("epoch", event.epoch.encode()),
         ("seq", str(event.seq).encode()),
     )
-    return [
-        Send(topics.NOTIFICATIONS, record.key, codec.encode(each), batch.partition, headers)
-        for each in decisions
-    ]
+    found = [] if gap is None else [(topics.LIVENESS, codec.encode(gap))]
+    found += [(topics.NOTIFICATIONS, codec.encode(each)) for each in decisions]
+    return [Send(topic, record.key, value, batch.partition, headers) for topic, value in found]

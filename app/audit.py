@@ -14,7 +14,7 @@ from app import kafka
 from schemas import codec, topics
 from schemas.decision import Decision
 from tables.fold import Policies
-from tables.intake import Entry, take
+from tables.intake import Entry, OutOfRangeError, take
 from tables.rules import Rule
 
 DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
@@ -23,6 +23,9 @@ DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
 }
 POLL_S = 0.5
 ORIGIN = re.compile(rb"(?P<topic>[\w.-]+):(?P<partition>\d+):(?P<offset>\d+)", re.ASCII)
+
+
+COUNTS = ("duplicates", "missing", "late", "rollbacks", "behind")  # of an entry, and of a report
 
 
 class BehindError(Exception):
@@ -43,6 +46,8 @@ class Report(msgspec.Struct, kw_only=True):
     """What an audit found.
 
     duplicates: events recorded more than once. missing: numbers that devices left out.
+    late: events older than the time of their stream. rollbacks: spools that were set back.
+    behind: events of a spool that was set back or lost, which had been decided before.
     copies: decisions recorded more than once, all equal.
     """
 
@@ -50,6 +55,9 @@ class Report(msgspec.Struct, kw_only=True):
     unreadable: int = 0
     duplicates: int = 0
     missing: int = 0
+    late: int = 0
+    rollbacks: int = 0
+    behind: int = 0
     decisions: int = 0
     copies: int = 0
     differences: list[Difference] = []
@@ -86,8 +94,9 @@ class Audit:
             if self._report.events % 1_000 == 0:
                 progress(self._report.events, total)
         progress(total, total)
-        self._report.duplicates = sum(entry.duplicates for entry in self._entries.values())
-        self._report.missing = sum(entry.missing for entry in self._entries.values())
+        for count in COUNTS:
+            total = sum(getattr(entry, count) for entry in self._entries.values())
+            setattr(self._report, count, total)
         async for record in kafka.read(self._servers, [topics.NOTIFICATIONS]):
             self._compare(record, ends)
         ends = await kafka.end_offsets(self._servers, list(DECODERS))
@@ -129,7 +138,11 @@ class Audit:
             return
         place = (record.topic, record.key)
         policy = self._policies[record.topic].of(event.device)
-        self._entries[place], decisions = take(policy, self._entries.get(place, Entry()), event)
+        try:
+            self._entries[place], decisions = take(policy, self._entries.get(place, Entry()), event)
+        except OutOfRangeError:
+            self._report.unreadable += 1
+            return
         for decision in decisions:
             self._report.decisions += 1
             self._expected[decision.id] = codec.encode(decision)

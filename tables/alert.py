@@ -10,13 +10,15 @@ inclusive: a deadline at an event's instant acts before the event, and once more
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
 from schemas.decision import Fact, Kind
 from tables.rules import Rule
+
+NO_TIME = timedelta()
 
 
 class Step(StrEnum):
@@ -40,6 +42,7 @@ class Alert(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The state of one alert.
 
     since: when its episode began; None is clear.
+    named: the instant that names it, where the clock was set since.
     clearing: when the condition went false while firing.
     told: whether anybody was told of this episode.
     rearm_at: no other message before; None if there was none.
@@ -57,6 +60,12 @@ class Alert(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     last: datetime | None = None
     counts: dict[Kind, int] = {}
     cause: dict[str, Fact] = {}
+    named: datetime | None = None
+
+    @property
+    def episode(self) -> datetime | None:
+        """Return the instant that names the episode; None is clear."""
+        return self.named or self.since
 
     @property
     def breached(self) -> bool:
@@ -151,7 +160,7 @@ def evolve(rule: Rule, alert: Alert, change: Change) -> Alert:
             counts = alert.counts if alert.last == change.at else {}
             return replace(alert, since=change.at, last=change.at, counts=counts, told=False)
         case Step.FLICKERED | Step.PASSED:
-            return replace(alert, since=None, firing=False, cause={})
+            return replace(alert, since=None, firing=False, cause={}, named=None)
         case Step.SUBSIDED:
             return replace(alert, clearing=change.at)
         case Step.RETURNED:
@@ -173,4 +182,24 @@ def _decided(rule: Rule, alert: Alert, change: Change) -> Alert:
         case Kind.SUPPRESSED:
             return replace(alert, firing=True, suppressed=alert.suppressed + 1, counts=counts)
         case Kind.RESOLVED | Kind.SUPPRESSED_RESOLVED:
-            return replace(alert, since=None, firing=False, clearing=None, counts=counts, cause={})
+            return replace(
+                alert, since=None, firing=False, clearing=None, counts=counts, cause={}, named=None
+            )
+
+
+def moved(rule: Rule, alert: Alert, since: datetime, by: timedelta) -> Alert:
+    """Return ``alert`` with its instants that were set at ``since`` or later moved ``by``.
+
+    The episode keeps the instant that names it.
+    """
+
+    def move(instant: datetime | None, set_after: timedelta = NO_TIME) -> datetime | None:
+        return instant if instant is None or instant - set_after < since else instant + by
+
+    return msgspec.structs.replace(
+        alert,
+        since=move(alert.since),
+        clearing=move(alert.clearing),
+        rearm_at=move(alert.rearm_at, rule.reset),
+        named=alert.episode,
+    )

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import msgspec
 
 from schemas.decision import Decision, Kind
-from schemas.events import Event, Reading, Source, Tick, Transition
+from schemas.events import Clock, Event, Reading, Source, Tick, Transition
 from schemas.record import microseconds
 from tables import energy as energy_machine
-from tables.alert import CLEAR, Alert, Change, Step, decide, evolve
+from tables.alert import CLEAR, Alert, Change, Step, decide, evolve, moved
 from tables.condition import CONTEXT_FIELDS, Test, Value, compiled
 from tables.energy import Energy
 from tables.rules import Rule
@@ -121,23 +121,31 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
 
     They are ordered by instant, then rule name, then order of deciding.
     """
-    at = event.ts.astimezone(UTC)
+    if type(event) is Clock:
+        state, decisions = _elapsed(policy, state, event.device, event.was.astimezone(UTC), None)
+        return _clock_set(policy, state, event), decisions
+    facts = None if type(event) is Tick else observe(state.facts, policy.stream, event)
+    return _elapsed(policy, state, event.device, event.ts.astimezone(UTC), facts)
+
+
+def _elapsed(
+    policy: Policy, state: State, device: str, at: datetime, observed: Facts | None
+) -> tuple[State, list[Decision]]:
     if state.at is not None and state.at > at:
         at = state.at
-    ticked = type(event) is Tick
-    facts = state.facts if ticked else observe(state.facts, policy.stream, event)
+    facts = state.facts if observed is None else observed
     alerts, flickers = state.alerts, state.flickers
     decisions: list[Decision] = []
     for watch in policy.watches:
         name = watch.rule.name
         before = alerts.get(name, CLEAR)
-        signal = None if ticked else watch.signal(facts)
+        signal = None if observed is None else watch.signal(facts)
         if before is CLEAR and not signal:
             continue
         after = before
         for change in decide(watch.rule, before, at, breached=signal):
             if isinstance(change.kind, Kind):
-                decisions.append(_decision(event.device, policy.stream, watch.rule, after, change))
+                decisions.append(_decision(device, policy.stream, watch.rule, after, change))
             after = evolve(watch.rule, after, change)
             if change.kind is Step.BREACHED:
                 cause = {field: facts.value(field) for field in watch.cause}
@@ -150,6 +158,18 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
     if len(decisions) > 1:
         decisions.sort(key=lambda decision: (decision.at, decision.rule))
     return State(at, facts, alerts, flickers), decisions
+
+
+def _clock_set(policy: Policy, state: State, clock: Clock) -> State:
+    """Return ``state`` at the right time, with what the wrong clock stamped moved along."""
+    since, by = clock.from_.astimezone(UTC), clock.is_ - clock.was
+    rules = {watch.rule.name: watch.rule for watch in policy.watches}
+    alerts = {
+        name: moved(rules[name], alert, since, by) if name in rules else alert
+        for name, alert in state.alerts.items()
+    }
+    at = None if state.at is None else state.at + by
+    return msgspec.structs.replace(state, at=at, alerts=alerts)
 
 
 def observe(facts: Facts, stream: str, event: Event) -> Facts:
@@ -181,7 +201,7 @@ def _with(named: tuple[Source, ...], source: Source) -> tuple[Source, ...]:
 
 def _decision(device: str, stream: str, rule: Rule, alert: Alert, change: Change) -> Decision:
     kind = Kind(change.kind)
-    episode = alert.since or change.at
+    episode = alert.episode or change.at
     ordinal = alert.counts.get(kind, 0)
     return Decision(
         core=CORE,

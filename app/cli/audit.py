@@ -54,6 +54,7 @@ def _tell(report: Report) -> None:
         click.echo(f"  expected: {each.expected or 'nothing'}")
     click.echo(
         f"{report.events} events ({report.duplicates} duplicates, {report.missing} missing, "
+        f"{report.late} late, {report.rollbacks} rollbacks, {report.behind} decided before, "
         f"{report.unreadable} unreadable), {report.decisions} decisions ({report.copies} copies), "
         f"{len(report.differences)} differences"
     )

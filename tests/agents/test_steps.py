@@ -17,6 +17,7 @@ from app.stream.producer import Send
 from schemas import codec, topics
 from schemas.delivery import Channel, Message
 from schemas.events import Event
+from schemas.liveness import Gap
 from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
 
 RULE = rule(
@@ -125,9 +126,31 @@ def test_a_record_that_cannot_be_used_is_parked_and_the_rest_decided(
     assert world.topics() == [topics.MALFORMED] * 2 + [topics.NOTIFICATIONS] * 2
 
 
+def test_a_gap_is_on_liveness_before_the_state_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    values = encoded(*EVENTS)
+    asyncio.run(decider(world, monkeypatch)(batch(values[0], *values[2:])))
+    gap = codec.decode(codec.any_record, world.sent[0].value)
+
+    assert world.steps == ["send", "store"]
+    assert world.topics() == [topics.LIVENESS, *[topics.NOTIFICATIONS] * 2]
+    assert isinstance(gap, Gap)
+    assert (gap.stream, gap.seq, gap.missing) == ("transitions", 3, 1)
+    assert dict(world.sent[0].headers)["origin"] == b"transitions:2:1"
+
+
+def test_a_time_that_cannot_be_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    year_9999 = encoded(tick(0))[0].replace(b"2026", b"9999")
+    asyncio.run(decider(world, monkeypatch)(batch(year_9999, *encoded(*EVENTS))))
+
+    assert world.topics() == [topics.MALFORMED] + [topics.NOTIFICATIONS] * 2
+    assert b"not between 1970 and 2999" in world.sent[0].value
+
+
 def test_a_state_of_ours_that_cannot_be_read_parks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    world.states[b"home"] = (-1, b"[2]")
+    world.states[b"home"] = (-1, b"[3]")
     with pytest.raises(msgspec.ValidationError):
         asyncio.run(decider(world, monkeypatch)(batch(*encoded(*EVENTS))))
 
