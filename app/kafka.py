@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 
 POLL_MS = 500
@@ -31,14 +32,30 @@ async def consuming(servers: str, topics: Sequence[str]) -> AsyncIterator[AIOKaf
         await consumer.start()
         yield consumer
     except KafkaConnectionError:
-        raise ReadError(
-            f"no Kafka answers at {servers}: run `changeover up`, or set KAFKA_BOOTSTRAP_SERVERS"
-        ) from None
+        raise ReadError(_unreachable(servers)) from None
     except UnknownTopicOrPartitionError:
         named = ", ".join(topics)
         raise ReadError(f"{servers} has no topic {named}: see `changeover topics list`") from None
     finally:
         await consumer.stop()
+
+
+async def partition_counts(servers: str) -> dict[str, int]:
+    """Return how many partitions each topic has that exists.
+
+    Raises:
+        ReadError: no broker answers.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    try:
+        await admin.start()
+        # All of them: asking for one by name creates it where auto.create.topics.enable is true.
+        found = await admin.describe_topics()
+    except KafkaConnectionError:
+        raise ReadError(_unreachable(servers)) from None
+    finally:
+        await admin.close()
+    return {each["topic"]: len(each["partitions"]) for each in found}
 
 
 async def end_offsets(servers: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
@@ -72,6 +89,10 @@ async def read(
                 for record in records:
                     if follow or record.offset < ends.get(partition, 0):
                         yield record
+
+
+def _unreachable(servers: str) -> str:
+    return f"no Kafka answers at {servers}: run `changeover up`, or set KAFKA_BOOTSTRAP_SERVERS"
 
 
 async def _unread(consumer: AIOKafkaConsumer, ends: Offsets) -> bool:

@@ -9,7 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from app.broker.errors import BrokerError, ClusterUnreachableError, TopicMismatchError
-from app.kafka import consuming
+from app.kafka import ReadError, consuming, partition_counts
 from schemas.duration import Duration
 from schemas.topics import FOR_EVER, TOPICS, Topic
 
@@ -95,15 +95,11 @@ async def describe(servers: str) -> list[Described]:
     Raises:
         ClusterUnreachableError: no broker answers at ``servers``.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     try:
-        await _start(admin, servers)
-        # All of them: asking for one by name creates it where auto.create.topics.enable is true.
-        found = await admin.describe_topics()
-    finally:
-        await admin.close()
-    ours = {topic.name for topic in TOPICS}
-    counts = {each["topic"]: len(each["partitions"]) for each in found if each["topic"] in ours}
+        found = await partition_counts(servers)
+    except ReadError as error:
+        raise ClusterUnreachableError(str(error)) from None
+    counts = {topic.name: found[topic.name] for topic in TOPICS if topic.name in found}
     if not counts:
         return []
     records: Counter[str] = Counter()

@@ -1,16 +1,31 @@
 """The Faust apps, each a consumer group of its own, so that they scale and fail apart."""
 
+import asyncio
 from typing import Any
 
 import faust
+import structlog
+from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 
-from app import rules_file, settings
+from app import kafka, rules_file, settings
 from app.stream.batches import BatchScheduler, BatchSchema
 from app.stream.table import Table
 from app.stream.transport import Transport
+from app.stream.watch import (
+    EXIT_CONFIG,
+    EXIT_UNFINISHED,
+    LOOK_S,
+    SESSION_TIMEOUT_S,
+    boot_clock,
+    end,
+    progress,
+    pulse,
+)
 from schemas import topics
 from tables.rules import Rule, RulesError
+
+log = structlog.get_logger()
 
 
 def _configured() -> tuple[settings.Settings, tuple[Rule, ...]]:
@@ -27,6 +42,26 @@ RECOVERY_BUFFER = (
 )
 
 
+SOURCES = frozenset(topic.name for topic in topics.TOPICS if not topic.compacted)
+
+
+async def check_topics() -> None:
+    """Return if every topic is there with as many partitions as are set; else end the process."""
+    counts = await kafka.partition_counts(SETTINGS.servers)
+    for topic in topics.TOPICS:
+        found = counts.get(topic.name, 0)
+        if found != SETTINGS.partitions:
+            remedy = f"set CHANGEOVER_PARTITIONS={found}" if found else "run `changeover up` once"
+            end(
+                EXIT_CONFIG,
+                "topic_refused",
+                topic=topic.name,
+                partitions=found,
+                wanted=SETTINGS.partitions,
+                remedy=remedy,
+            )
+
+
 class Boot(BootStrategy):
     """Faust's start without its web server, which would listen on all addresses."""
 
@@ -37,6 +72,34 @@ class App(faust.App):
     """A Faust app on our transport."""
 
     BootStrategy = Boot
+
+    async def on_start(self) -> None:
+        """Refuse topics that are not as they must be; then watch over what runs."""
+        await check_topics()
+        self.add_future(pulse.run())
+        self.add_future(self._watch())
+        await super().on_start()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            ours = {tp for tp in self.consumer.assignment() if tp.topic in SOURCES}
+            try:
+                ends = await self.consumer.highwaters(*ours) if ours else {}
+            except KafkaError as error:  # nothing is known of the ends while no broker answers
+                log.warning("ends_unknown", error=str(error))
+                continue
+            stuck = progress.stuck(ends, boot_clock())
+            if stuck is not None:
+                place = f"{stuck.topic}:{stuck.partition}"
+                handled = progress.handled.get(stuck)
+                end(
+                    EXIT_UNFINISHED,
+                    "partition_stuck",
+                    place=place,
+                    handled=handled,
+                    end=ends[stuck],
+                )
 
     def _create_directories(self) -> None:
         """Create none: tables live in memory and on their changelogs."""
@@ -63,7 +126,7 @@ def create(group: str) -> App:
         stream_buffer_maxsize=64,
         broker_max_poll_records=5_000,
         broker_commit_interval=1.0,
-        broker_session_timeout=10.0,
+        broker_session_timeout=SESSION_TIMEOUT_S,
         broker_rebalance_timeout=20.0,
         broker_heartbeat_interval=3.0,
         producer_linger=0.0,

@@ -14,9 +14,9 @@ from faust import Event, Schema
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP, EventT, StreamT
 
-log = structlog.get_logger()
+from app.stream.watch import EXIT_UNFINISHED, progress
 
-EXIT_UNFINISHED = 70  # EX_SOFTWARE of sysexits.h: the supervisor starts the worker again
+log = structlog.get_logger()
 
 
 class KafkaRecord(msgspec.Struct, frozen=True):
@@ -105,6 +105,7 @@ async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[N
             log.critical("batch_failed", place=place, exc_info=True)
             os._exit(EXIT_UNFINISHED)
         event.ack()
+        progress.handled[message.tp] = message.offset
 
 
 def _record(fetched: Any) -> KafkaRecord:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import faust
 import msgspec
 
+from app.stream.watch import pulse
+
 
 class Send(msgspec.Struct, frozen=True):
     """One record to send. partition: where to, or None: by the key, as every Kafka client would."""
@@ -23,6 +25,7 @@ async def send_all(app: faust.App, sends: Sequence[Send]) -> None:
     Raises:
         Exception: what the producer raised; some may have been written.
     """
+    pulse.check()
     acknowledgements = [
         await app.producer.send(
             each.topic, each.key, each.value, each.partition, None, list(each.headers)

@@ -12,6 +12,7 @@ from typing import Any
 from faust.tables.table import Table as FaustTable
 
 from app.stream.batches import BatchSchema
+from app.stream.watch import pulse
 
 OFFSET_BYTES = 8
 NEVER = -1
@@ -69,6 +70,7 @@ class Table(FaustTable[bytes, bytes]):
         return store.data, store._key_partition
 
     async def _write(self, partition: int, values: Mapping[bytes, bytes]) -> None:
+        pulse.check()
         ours: Any = self.app.producer
         producer = ours._producer  # aiokafka's, because Faust's sends one by one
         topic, sent = self.changelog_topic_name, []
