@@ -60,6 +60,13 @@ class Machine:
         self._running[name].kill()
         self._running.pop(name).wait()
 
+    def signal(self, name: str, number: int) -> None:
+        self._running[name].send_signal(number)
+
+    def ended(self, name: str) -> int:
+        """Return the code with which it ends by itself."""
+        return self._running.pop(name).wait(DEADLINE_S)
+
     def finished(self, name: str) -> bool:
         """Tell whether it has ended; an error of it is one of the test's."""
         code = self._running[name].poll()
