@@ -5,14 +5,21 @@ import inspect
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+from faust import App as FaustApp
+from faust.stores.memory import Store as MemoryStore
+from faust.streams import Stream
 from faust.tables.table import Table as FaustTable
+from faust.topics import Topic
 from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.drivers import aiokafka as drivers
 from faust.types import TP
 
 from app.stream import apps
@@ -20,22 +27,69 @@ from app.stream.batches import BatchScheduler, FetchedBatch
 from app.stream.table import OFFSET_BYTES
 from app.stream.transport import Consumer, Producer
 
+PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
+RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
+    (FaustApp, "_create_directories", ["self"]),
+    (FaustApp, "_new_transport", ["self"]),
+    (FaustApp, "_new_producer_transport", ["self"]),
+    (FaustApp, "on_start", ["self"]),
+    (FaustConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
+    (FaustConsumer, "_add_gap", ["self", "tp", "offset_from", "offset_to"]),
+    (FaustConsumer, "on_partitions_revoked", ["self", "revoked"]),
+    (FaustConsumer, "highwaters", ["self", "partitions"]),
+    (FaustConsumer, "assignment", ["self"]),
+    (drivers.Producer, "_settings_extra", ["self"]),
+    (FaustTable, "_new_changelog_topic", ["self", "retention", "compacting", "deleting"]),
+    (FaustTable, "apply_changelog_batch", ["self", "batch"]),
+    (Topic, "_compile_decode", ["self"]),
+    (Stream, "noack", ["self"]),
+    (AIOKafkaProducer, "create_batch", ["self"]),
+    (AIOKafkaProducer, "send_batch", ["self", "batch", "topic", "partition"]),
+    (BatchBuilder, "append", ["self", "timestamp", "key", "value", "headers"]),
+    (BatchBuilder, "record_count", ["self"]),
+    (BatchBuilder, "close", ["self"]),
+)
+DEFECTS = (
+    (FaustConsumer._wait_next_records, "active_partitions = self._get_active_partitions()"),
+    (FaustConsumer._drain_messages, "await self._add_gap(tp, r_offset + 1, offset)"),
+    (FaustConsumer._add_gap, "gap_for_tp.addi(offset_from, offset_to + 1)"),
+    (FaustConsumer.on_partitions_revoked, "self._acked.pop(tp, None)"),
+    (Stream._c_aiter, "finally:"),
+)
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_the_versions_are_those_whose_insides_were_read(name: str) -> None:
+    assert version(name) == PINNED[name], (
+        f"{name} changed: read anew what app/stream relies on, and what it overrides"
+    )
+
 
 @pytest.mark.parametrize(
     ("owner", "name", "parameters"),
-    [
-        (FaustConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
-        (FaustConsumer, "_add_gap", ["self", "tp", "offset_from", "offset_to"]),
-        (FaustConsumer, "on_partitions_revoked", ["self", "revoked"]),
-        (FaustTable, "apply_changelog_batch", ["self", "batch"]),
-        (AIOKafkaProducer, "create_batch", ["self"]),
-        (AIOKafkaProducer, "send_batch", ["self", "batch", "topic", "partition"]),
-    ],
+    RELIED_ON,
+    ids=[f"{each[0].__name__}.{each[1]}" for each in RELIED_ON],
 )
 def test_what_we_override_or_call_is_still_there(
     owner: Any, name: str, parameters: list[str]
 ) -> None:
-    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+    assert hasattr(owner, name), f"{owner.__name__}.{name} is gone: app/stream needs another way"
+    found = list(inspect.signature(getattr(owner, name)).parameters)
+    assert found == parameters, f"{owner.__name__}.{name} takes {found} now, not {parameters}"
+
+
+def test_the_attributes_we_reach_for_are_still_there() -> None:
+    assert "self._producer" in inspect.getsource(drivers.Producer)
+    store = inspect.getsource(MemoryStore.__post_init__)
+    assert "self.data" in store, "Table keeps its states in the memory store's `data`"
+    assert "self._key_partition" in store, "and their partitions, so that Faust forgets them"
+
+
+@pytest.mark.parametrize(("where", "line"), DEFECTS, ids=[each[1] for each in DEFECTS])
+def test_the_defects_we_override_are_still_there(where: Any, line: str) -> None:
+    assert line in inspect.getsource(where), (
+        f"{where.__qualname__} has changed: does app/stream still need its override?"
+    )
 
 
 def test_every_app_uses_the_mended_transport() -> None:
