@@ -32,7 +32,9 @@ POLL_S = 0.1
 SHOWN_LINES = 8
 PARTITION = re.compile(r".+-\d+")
 LOG4J = Path(__file__).with_name("log4j2.xml")
-# One node keeps one copy of everything; few partitions of the offsets topic start faster.
+# One node keeps one copy of everything; few partitions of the offsets topic start faster. After a
+# SIGKILL the controller, in the same process, waits for the broker's old session to time out; and a
+# house that was closed for weeks must find its offsets: Kafka forgets them after seven days.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -44,6 +46,9 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
+offsets.retention.minutes=525600
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4
