@@ -124,8 +124,14 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
     if type(event) is Clock:
         state, decisions = _elapsed(policy, state, event.device, event.was.astimezone(UTC), None)
         return _clock_set(policy, state, event), decisions
-    facts = None if type(event) is Tick else observe(state.facts, policy.stream, event)
-    return _elapsed(policy, state, event.device, event.ts.astimezone(UTC), facts)
+    at = event.ts if event.ts.tzinfo is UTC else event.ts.astimezone(UTC)
+    facts = None
+    if type(event) is not Tick:
+        facts = observe(state.facts, policy.stream, event)
+    elif not state.alerts:  # most events: time passes, and nothing waits for it
+        at = at if state.at is None or at > state.at else state.at
+        return State(at, state.facts, state.alerts, state.flickers), []
+    return _elapsed(policy, state, event.device, at, facts)
 
 
 def _elapsed(
