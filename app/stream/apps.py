@@ -47,7 +47,10 @@ SOURCES = frozenset(topic.name for topic in topics.TOPICS if not topic.compacted
 
 async def check_topics() -> None:
     """Return if every topic is there with as many partitions as are set; else end the process."""
-    counts = await kafka.partition_counts(SETTINGS.servers)
+    try:
+        counts = await kafka.partition_counts(SETTINGS.servers)
+    except kafka.ReadError as error:
+        end(EXIT_UNFINISHED, "kafka_unreachable", reason=str(error))
     for topic in topics.TOPICS:
         found = counts.get(topic.name, 0)
         if found != SETTINGS.partitions:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from app import kafka as kafka_reading
+from app.broker.ports import free_port
 from app.stream import apps
 from app.stream.watch import EXIT_CONFIG, EXIT_UNFINISHED, STUCK_S, Progress, Pulse
 
@@ -141,3 +142,15 @@ def test_topics_that_are_not_there_are_refused(
         asyncio.run(apps.check_topics())
     assert ended == [EXIT_CONFIG]
     assert "run `changeover up` once" in capsys.readouterr().out
+
+
+def test_without_a_broker_a_worker_says_so_and_ends(
+    ended: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = msgspec.structs.replace(apps.SETTINGS, bootstrap=f"127.0.0.1:{free_port()}")
+    monkeypatch.setattr(apps, "SETTINGS", nowhere)
+
+    with pytest.raises(EndedError):
+        asyncio.run(apps.check_topics())
+    assert ended == [EXIT_UNFINISHED]
+    assert "no Kafka answers at" in capsys.readouterr().out
