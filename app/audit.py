@@ -108,19 +108,15 @@ class Audit:
         return self._report
 
     async def _decided_to(self, ends: Mapping[TopicPartition, int], wait_s: float) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
-        await admin.start()
         behind = sum(ends.values())
         try:
-            async with asyncio.timeout(wait_s):
+            async with kafka.administering(self._servers) as admin, asyncio.timeout(wait_s):
                 while behind := await self._behind(admin, ends):
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise BehindError(
                 f"the workers are {behind} records behind; let them run: changeover up"
             ) from None
-        finally:
-            await admin.close()
 
     async def _behind(self, admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition, int]) -> int:
         try:

@@ -40,8 +40,9 @@ async def consuming(servers: str, topics: Sequence[str]) -> AsyncIterator[AIOKaf
         await consumer.stop()
 
 
-async def partition_counts(servers: str) -> dict[str, int]:
-    """Return how many partitions each topic has that exists.
+@asynccontextmanager
+async def administering(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Enter with an admin client of the cluster at ``servers``.
 
     Raises:
         ReadError: no broker answers.
@@ -49,12 +50,22 @@ async def partition_counts(servers: str) -> dict[str, int]:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     try:
         await admin.start()
-        # All of them: asking for one by name creates it where auto.create.topics.enable is true.
-        found = await admin.describe_topics()
+        yield admin
     except KafkaConnectionError:
         raise ReadError(_unreachable(servers)) from None
     finally:
         await admin.close()
+
+
+async def partition_counts(servers: str) -> dict[str, int]:
+    """Return how many partitions each topic has that exists.
+
+    Raises:
+        ReadError: no broker answers.
+    """
+    async with administering(servers) as admin:
+        # All of them: asking for one by name creates it where auto.create.topics.enable is true.
+        found = await admin.describe_topics()
     return {each["topic"]: len(each["partitions"]) for each in found}
 
 

@@ -1,15 +1,16 @@
 """The topics: created as ``schemas.topics`` says, checked when they exist."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from app.broker.errors import BrokerError, ClusterUnreachableError, TopicMismatchError
-from app.kafka import ReadError, consuming, partition_counts
+from app.kafka import ReadError, administering, consuming, partition_counts
 from schemas.duration import Duration
 from schemas.topics import FOR_EVER, TOPICS, Topic
 
@@ -25,13 +26,10 @@ async def ensure(servers: str, partitions: int) -> None:
         TopicMismatchError: a topic exists with other partitions or another configuration.
         BrokerError: the cluster refused to create a topic.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    try:
-        await _start(admin, servers)
-        existing = await _create(admin, partitions)
-        await _check(admin, existing, partitions)
-    finally:
-        await admin.close()
+    with _reaching():
+        async with administering(servers) as admin:
+            existing = await _create(admin, partitions)
+            await _check(admin, existing, partitions)
 
 
 async def _create(admin: AIOKafkaAdminClient, partitions: int) -> list[Topic]:
@@ -95,10 +93,8 @@ async def describe(servers: str) -> list[Described]:
     Raises:
         ClusterUnreachableError: no broker answers at ``servers``.
     """
-    try:
+    with _reaching():
         found = await partition_counts(servers)
-    except ReadError as error:
-        raise ClusterUnreachableError(str(error)) from None
     counts = {topic.name: found[topic.name] for topic in TOPICS if topic.name in found}
     if not counts:
         return []
@@ -124,10 +120,9 @@ def _kept(topic: Topic) -> str:
     )
 
 
-async def _start(admin: AIOKafkaAdminClient, servers: str) -> None:
+@contextmanager
+def _reaching() -> Iterator[None]:
     try:
-        await admin.start()
-    except KafkaConnectionError:
-        raise ClusterUnreachableError(
-            f"no Kafka answers at {servers}: run `changeover up`, or set KAFKA_BOOTSTRAP_SERVERS"
-        ) from None
+        yield
+    except ReadError as error:
+        raise ClusterUnreachableError(str(error)) from None
