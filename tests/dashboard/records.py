@@ -41,6 +41,9 @@ TOLD = (
 )
 
 
+NOW = datetime.now(UTC).replace(microsecond=0)  # one for all: the second may end between two
+
+
 class Topics:
     """What lies on the topics; every record on partition 0, appended a second after its time."""
 
@@ -126,4 +129,4 @@ def _messages(decision: Any) -> Iterator[Message]:
 
 def recently() -> Mapping[TopicPartition, Sequence[Any]]:
     """Return the records of a history that ended a moment ago."""
-    return Topics(datetime.now(UTC).replace(microsecond=0) - at(300)).write()
+    return Topics(NOW - at(300)).write()
