@@ -15,8 +15,8 @@ from schemas.decision import Decision
 from schemas.events import Event
 from schemas.liveness import Gap
 from tables import intake
-from tables.fold import Policies
 from tables.intake import Entry, OutOfRangeError, take
+from tables.rulebook import Rulebook
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ class Decider:
         self._table = table
         self._stream = stream
         self._decoder = decoder
-        self._policies = Policies(apps.RULES, stream)
+        self._book = Rulebook(stream, apps.RULES)
 
     async def __call__(self, batch: Batch) -> None:
         """Decide on ``batch``: send what was decided, store the states, return.
@@ -50,7 +50,7 @@ class Decider:
             if record.offset <= folded_to:  # a redelivery: its effects are stored
                 continue
             try:
-                after, decisions = take(self._policies.of(event.device), entry, event)
+                after, decisions = take(self._book, entry, event, record.appended_ms)
             except OutOfRangeError as error:
                 sends.append(parked(batch, record, str(error)))
                 continue
@@ -59,11 +59,11 @@ class Decider:
                 sends.append(parked(batch, record, f"could not be folded: {error!r}"))
                 continue
             entries[key] = (record.offset, after)
-            gap = intake.raised(entry, after, event, self._stream)
+            gap = intake.raised(entry, after, event, self._stream, record.offset)
             if gap is not None or decisions:
                 sends += _sends(batch, record, event, gap, decisions)
         await send_all(apps.decide, sends)
-        states = {key: (at, codec.encode(entry)) for key, (at, entry) in entries.items()}
+        states = {key: (at, intake.written(entry)) for key, (at, entry) in entries.items()}
         await self._table.store(batch.partition, states)
 
     def _event(self, record: KafkaRecord) -> Event:

@@ -13,8 +13,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError as CoordinatorNotA
 from app import kafka
 from schemas import codec, topics
 from schemas.decision import Decision
-from tables.fold import Policies
 from tables.intake import Entry, OutOfRangeError, take
+from tables.rulebook import Rulebook
 from tables.rules import Rule
 
 DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
@@ -23,8 +23,6 @@ DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
 }
 POLL_S = 0.5
 ORIGIN = re.compile(rb"(?P<topic>[\w.-]+):(?P<partition>\d+):(?P<offset>\d+)", re.ASCII)
-
-
 COUNTS = ("duplicates", "missing", "late", "rollbacks", "behind")  # of an entry, and of a report
 
 
@@ -69,7 +67,7 @@ class Audit:
     def __init__(self, servers: str, rules: tuple[Rule, ...]) -> None:
         """Stand ready to audit what the cluster at ``servers`` holds."""
         self._servers = servers
-        self._policies = {stream: Policies(rules, stream) for stream in DECODERS}
+        self._books = {stream: Rulebook(stream, rules) for stream in DECODERS}
         self._entries: dict[tuple[str, bytes], Entry] = {}
         self._expected: dict[str, bytes] = {}
         self._recorded: dict[str, bytes] = {}
@@ -95,8 +93,8 @@ class Audit:
                 progress(self._report.events, total)
         progress(total, total)
         for count in COUNTS:
-            total = sum(getattr(entry, count) for entry in self._entries.values())
-            setattr(self._report, count, total)
+            counted = sum(getattr(entry.counts, count) for entry in self._entries.values())
+            setattr(self._report, count, counted)
         async for record in kafka.read(self._servers, [topics.NOTIFICATIONS]):
             self._compare(record, ends)
         ends = await kafka.end_offsets(self._servers, list(DECODERS))
@@ -133,9 +131,10 @@ class Audit:
             self._report.unreadable += 1
             return
         place = (record.topic, record.key)
-        policy = self._policies[record.topic].of(event.device)
+        before = self._entries.get(place, Entry())
+        book = self._books[record.topic]
         try:
-            self._entries[place], decisions = take(policy, self._entries.get(place, Entry()), event)
+            self._entries[place], decisions = take(book, before, event, record.timestamp)
         except OutOfRangeError:
             self._report.unreadable += 1
             return

@@ -4,12 +4,11 @@ Topics ``email``, ``sms`` and ``push`` hold messages, ``deliveries`` their outco
 by recipient.
 """
 
-import hashlib
 from enum import StrEnum
 
 from schemas.decision import Kind, Severity
 from schemas.events import Ordinal
-from schemas.record import Instant, Name, Record
+from schemas.record import Instant, Name, Record, derived_id
 
 
 class Channel(StrEnum):
@@ -81,5 +80,4 @@ Delivery = Attempt | Sent | Failed | Expired
 
 def message_id(notification: str, recipient: str, channel: Channel, address: str) -> str:
     """Return 32 hex digits that name the message, the same wherever it is derived."""
-    parts = "\x1f".join((notification, recipient, channel, address))
-    return hashlib.sha256(parts.encode()).digest()[:16].hex()
+    return derived_id(notification, recipient, channel, address)

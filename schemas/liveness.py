@@ -1,9 +1,7 @@
 """What the servers noticed about a device. Topic ``liveness``, keyed by device."""
 
-import hashlib
-
 from schemas.events import Ordinal
-from schemas.record import Count, Name, Record
+from schemas.record import Count, Name, Record, derived_id
 
 
 class Gap(Record, frozen=True, kw_only=True, tag="gap"):
@@ -11,6 +9,7 @@ class Gap(Record, frozen=True, kw_only=True, tag="gap"):
 
     id: 32 hex digits derived from device, stream, epoch and seq: written again, it is the same.
     epoch, seq: of the record that revealed it.
+    offset: where on ``stream`` that record lies, in the device's partition.
     missing: how many were left out before it.
     rolled_back: numbers are used anew, so how many were lost is not known.
     """
@@ -20,11 +19,11 @@ class Gap(Record, frozen=True, kw_only=True, tag="gap"):
     stream: Name
     epoch: Name
     seq: Ordinal
+    offset: Count | None = None
     missing: Count
     rolled_back: bool
 
 
 def gap_id(device: str, stream: str, epoch: str, seq: int) -> str:
     """Return 32 hex digits that name a gap, the same whoever notices it."""
-    parts = "\x1f".join((device, stream, epoch, str(seq)))
-    return hashlib.sha256(parts.encode()).digest()[:16].hex()
+    return derived_id(device, stream, epoch, str(seq))

@@ -1,5 +1,6 @@
 """What all records on topics have in common."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -13,7 +14,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
     """A typed, versioned value: ``{"type": "transition", "v": 1, …}``.
 
     v: a Literal, so that a version from the future is malformed.
@@ -25,3 +26,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 def microseconds(instant: datetime) -> int:
     """Return the whole microseconds from 1970-01-01T00:00:00Z to ``instant``."""
     return (instant - EPOCH) // MICROSECOND
+
+
+def derived_id(*parts: str) -> str:
+    """Return 32 hex digits that name what ``parts`` describe, the same wherever it is derived."""
+    return hashlib.sha256("\x1f".join(parts).encode()).digest()[:16].hex()

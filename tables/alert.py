@@ -16,6 +16,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.decision import Fact, Kind
+from schemas.record import MICROSECOND
 from tables.rules import Rule
 
 NO_TIME = timedelta()
@@ -31,14 +32,14 @@ class Step(StrEnum):
     PASSED = "passed"  # a pulse is over
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One step or decision, and when it took effect."""
 
     kind: Step | Kind
     at: datetime
 
 
-class Alert(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Alert(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """The state of one alert.
 
     since: when its episode began; None is clear.
@@ -72,14 +73,19 @@ class Alert(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
         """Return the condition as it was last seen."""
         return self.since is not None and self.clearing is None
 
+    @property
+    def idle_from(self) -> datetime | None:
+        """Return when nothing of it matters any more; None is never. It must be clear."""
+        if self.suppressed or self.last is None:
+            return None
+        named_until = self.last + MICROSECOND  # an episode of that very instant counts on
+        return named_until if self.rearm_at is None else max(self.rearm_at, named_until)
+
     def idle(self, at: datetime) -> bool:
         """Return whether nothing of it matters any more once the time is ``at``."""
-        return (
-            self.since is None
-            and self.suppressed == 0
-            and (self.rearm_at is None or self.rearm_at <= at)
-            and (self.last is None or self.last < at)
-        )
+        if self.since is not None:
+            return False
+        return self == CLEAR or ((due := self.idle_from) is not None and due <= at)
 
 
 CLEAR = Alert()
@@ -127,11 +133,23 @@ def deadline(rule: Rule, alert: Alert) -> datetime | None:
     return alert.rearm_at if not alert.told or rule.repeats else None
 
 
+def ended(alert: Alert, at: datetime) -> Iterator[Change]:
+    """Yield what the end of its rule at ``at`` changes: an episode that fired is resolved."""
+    if alert.firing:
+        yield Change(_end(alert), at)
+    elif alert.since is not None:
+        yield Change(Step.FLICKERED, at)
+
+
+def _end(alert: Alert) -> Kind:
+    return Kind.RESOLVED if alert.told else Kind.SUPPRESSED_RESOLVED
+
+
 def _due(rule: Rule, alert: Alert, at: datetime) -> Kind:
     if not alert.firing:
         return _armed(alert, at)
     if alert.clearing is not None:
-        return Kind.RESOLVED if alert.told else Kind.SUPPRESSED_RESOLVED
+        return _end(alert)
     return Kind.REPEATED if alert.told else Kind.FIRED
 
 

@@ -4,6 +4,7 @@ A field never seen is unknown (None). ``all`` with one false is false, ``any`` w
 true; else one unknown part makes the whole unknown.
 """
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +13,7 @@ import msgspec
 from schemas.events import Source
 
 Value = bool | float | str | tuple[str, ...] | None
-Facts = Callable[[str], Value]
-Test = Callable[[Facts], bool | None]
+Test = Callable[[Any], bool | None]  # of an object whose attributes are named by PATHS
 
 OPERATORS = ("equals", "not_equals", "in_", "contains", "above", "below")
 SOURCE, FLAG, SOURCES, NUMBER = "a source", "true or false", "a list of sources", "a number"
@@ -28,7 +28,9 @@ FIELDS = {
     "soc_pct": NUMBER,
     "drained_wh": NUMBER,
 }
+PATHS = {name: f"energy.{name}" for name, kind in FIELDS.items() if kind == NUMBER}
 CONTEXT_FIELDS = ("source", "in_window", "due")
+CAUSES = {"transitions": CONTEXT_FIELDS, "probes": CONTEXT_FIELDS}  # what every decision tells
 STREAM_FIELDS = {"transitions": ("source", "in_window", "due", "online"), "probes": tuple(FIELDS)}
 ALLOWED = {
     SOURCE: ("equals", "not_equals", "in_"),
@@ -104,31 +106,36 @@ def _fits(kind: str, value: object) -> bool:
     return isinstance(value, float | int) and not isinstance(value, bool)
 
 
+def getter(field: str) -> Callable[[Any], Value]:
+    """Return a function that gets the value of ``field`` from an object as PATHS names them."""
+    return operator.attrgetter(PATHS.get(field, field))
+
+
 def compiled(condition: Condition) -> Test:
     """Return a function that tells whether ``condition`` holds; None when that is unknown."""
     if condition.all is not None:
         return _every(tuple(compiled(part) for part in condition.all), decisive=False)
     if condition.any is not None:
         return _every(tuple(compiled(part) for part in condition.any), decisive=True)
-    operator = next(name for name in OPERATORS if getattr(condition, name) is not None)
-    compare = COMPARISONS[operator](getattr(condition, operator))
-    field = str(condition.field)
-    if field == "in_window":  # null is a value here: the source has no window
+    name = next(name for name in OPERATORS if getattr(condition, name) is not None)
+    compare, operand = COMPARISONS[name], getattr(condition, name)
+    get = getter(str(condition.field))
+    if condition.field == "in_window":  # null is a value here: the source has no window
 
-        def known(facts: Facts) -> bool | None:
-            return None if facts("source") is None else compare(facts("in_window"))
+        def known(facts: Any) -> bool | None:
+            return None if facts.source is None else compare(get(facts), operand)
 
         return known
 
-    def test(facts: Facts) -> bool | None:
-        value = facts(field)
-        return None if value is None else compare(value)
+    def test(facts: Any) -> bool | None:
+        value = get(facts)
+        return None if value is None else compare(value, operand)
 
     return test
 
 
 def _every(parts: tuple[Test, ...], *, decisive: bool) -> Test:
-    def test(facts: Facts) -> bool | None:
+    def test(facts: Any) -> bool | None:
         unknown = False
         for part in parts:
             verdict = part(facts)
@@ -140,11 +147,15 @@ def _every(parts: tuple[Test, ...], *, decisive: bool) -> Test:
     return test
 
 
-COMPARISONS: dict[str, Callable[[Any], Callable[[Any], bool]]] = {
-    "equals": lambda operand: lambda value: bool(value == operand),
-    "not_equals": lambda operand: lambda value: bool(value != operand),
-    "in_": lambda operand: lambda value: value in operand,
-    "contains": lambda operand: lambda value: operand in value,
-    "above": lambda operand: lambda value: bool(value > operand),
-    "below": lambda operand: lambda value: bool(value < operand),
+def _in(value: Value, operand: tuple[Value, ...]) -> bool:
+    return value in operand
+
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "equals": operator.eq,
+    "not_equals": operator.ne,
+    "in_": _in,
+    "contains": operator.contains,
+    "above": operator.gt,
+    "below": operator.lt,
 }

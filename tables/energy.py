@@ -12,7 +12,7 @@ from schemas.events import Reading, Source
 MWH_PER_WH = 1_000
 
 
-class Energy(msgspec.Struct, frozen=True, array_like=True):
+class Energy(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The last known values; None was never seen. drained_mwh: whole, so that sums are exact."""
 
     power_w: float | None = None

@@ -4,24 +4,28 @@ A stream is decided on its own: what its rules need is in its events, so no deci
 two topics happened to interleave. A tick changes nothing but time.
 """
 
-import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
 from schemas.decision import Decision, Kind
 from schemas.events import Clock, Event, Reading, Source, Tick, Transition
-from schemas.record import microseconds
+from schemas.record import MICROSECOND, derived_id, microseconds
 from tables import energy as energy_machine
-from tables.alert import CLEAR, Alert, Change, Step, decide, evolve, moved
-from tables.condition import CONTEXT_FIELDS, Test, Value, compiled
+from tables.alert import CLEAR, Alert, Change, Step, deadline, decide, elapse, ended, evolve, moved
+from tables.condition import CAUSES, PATHS, Test, Value, compiled, getter
 from tables.energy import Energy
 from tables.rules import Rule
 
 CORE = 1  # the version of these semantics: whoever changes them adds one and keeps the old fold
+RULE_CHANGED = "rule_changed"  # in the cause of an episode that ends because its rule did
+REMEMBERED = 4_096  # contexts of which a policy knows the signals; a device lives in a few
+Signals = tuple[bool | None, ...]
 
 
-class Facts(msgspec.Struct, frozen=True, array_like=True):
+class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What conditions see: the context and what the stream has accumulated. None is unknown.
 
     named: the sources that some event has named, for ``needs``.
@@ -34,65 +38,74 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     named: tuple[Source, ...] = ()
     energy: Energy | None = None
 
-    def value(self, field: str) -> Value:
-        """Return the value of a condition's field."""
-        if field in ENERGY_FIELDS:
-            value: Value = getattr(self.energy, field, None)
-        else:
-            value = getattr(self, field)
-        return value
+
+UNKNOWN = Facts()
 
 
-ENERGY_FIELDS = frozenset((*Energy.__struct_fields__, "drained_wh"))
-
-
-class State(msgspec.Struct, frozen=True, array_like=True):
+class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One device on one stream.
 
     at: the state's time; it never goes back. alerts: by rule, only those that are not idle.
     flickers: how often a condition was true for less than its hold.
+    wake: before it, time alone changes no alert; None is never.
     """
 
     at: datetime | None = None
-    facts: Facts = Facts()
+    facts: Facts = UNKNOWN
     alerts: dict[str, Alert] = {}
     flickers: int = 0
+    wake: datetime | None = None
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """A rule with its conditions made ready."""
+    """A rule with its conditions made ready. cause: the facts that a decision tells, by name."""
 
     rule: Rule
     when: Test
     clear_when: Test | None
-    cause: tuple[str, ...]
+    cause: tuple[tuple[str, Callable[[Facts], Value]], ...]
 
     def signal(self, facts: Facts) -> bool | None:
         """Return whether the condition holds; None if it is as it was."""
         if self.rule.needs is not None and self.rule.needs not in facts.named:
             return None
-        verdict = self.when(facts.value)
+        verdict = self.when(facts)
         if self.clear_when is None or verdict:
             return verdict
-        return False if self.clear_when(facts.value) else None
+        return False if self.clear_when(facts) else None
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """The rules in force for a device on one stream, ordered by name, ready to decide."""
+class Policy:
+    """The rules in force for a device on one stream, ordered by name, ready to decide.
 
-    stream: str
-    watches: tuple[Watch, ...]
+    signals: returns what each rule's condition says of the facts. quiet: what a tick says.
+    """
+
+    def __init__(self, stream: str, rules: tuple[Rule, ...]) -> None:
+        """Make ready ``rules``, all of which are for ``stream`` and the same device."""
+        self.stream = stream
+        self.watches = tuple(_watch(rule) for rule in sorted(rules, key=lambda rule: rule.name))
+        self.rules = {watch.rule.name: watch.rule for watch in self.watches}
+        self.quiet: Signals = (None,) * len(self.watches)
+        read = {field for watch in self.watches for field, _ in watch.cause}
+        # Contexts are few and return; readings hardly do.
+        self.signals: Callable[[Facts], Signals] = (
+            self._signals if read & PATHS.keys() else lru_cache(REMEMBERED)(self._signals)
+        )
+
+    def _signals(self, facts: Facts) -> Signals:
+        return tuple([watch.signal(facts) for watch in self.watches])
 
 
 class Policies:
-    """The policies of all devices on one stream."""
+    """The policies of all devices on one stream under one set of rules."""
 
     def __init__(self, rules: tuple[Rule, ...], stream: str) -> None:
         """Make ready those of ``rules`` that are for ``stream``."""
         self._stream = stream
         self._rules = tuple(rule for rule in rules if rule.stream == stream)
         alike = all(rule.devices == ("*",) and not rule.override for rule in self._rules)
-        self._common = _policy(stream, self._rules) if alike else None
+        self._common = Policy(stream, self._rules) if alike else None
         self._of: dict[str, Policy] = {}
 
     def of(self, device: str) -> Policy:
@@ -101,19 +114,21 @@ class Policies:
             return self._common
         if device not in self._of:
             rules = tuple(rule.for_device(device) for rule in self._rules if rule.names(device))
-            self._of[device] = _policy(self._stream, rules)
+            self._of[device] = Policy(self._stream, rules)
         return self._of[device]
-
-
-def _policy(stream: str, rules: tuple[Rule, ...]) -> Policy:
-    watches = (_watch(rule) for rule in sorted(rules, key=lambda rule: rule.name))
-    return Policy(stream, tuple(watches))
 
 
 def _watch(rule: Rule) -> Watch:
     clear_when = None if rule.clear_when is None else compiled(rule.clear_when)
-    cause = sorted({*CONTEXT_FIELDS, *rule.when.fields()})
-    return Watch(rule, compiled(rule.when), clear_when, tuple(cause))
+    cause = sorted({*CAUSES[rule.stream], *rule.when.fields()})
+    named = tuple((field, getter(field)) for field in cause)
+    return Watch(rule, compiled(rule.when), clear_when, named)
+
+
+def acts_at(state: State, instant: datetime) -> datetime:
+    """Return when what happened at ``instant`` acts, in UTC: time never goes back."""
+    at = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return at if state.at is None or at > state.at else state.at
 
 
 def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decision]]:
@@ -122,60 +137,126 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
     They are ordered by instant, then rule name, then order of deciding.
     """
     if type(event) is Clock:
-        state, decisions = _elapsed(policy, state, event.device, event.was.astimezone(UTC), None)
-        return _clock_set(policy, state, event), decisions
-    at = event.ts if event.ts.tzinfo is UTC else event.ts.astimezone(UTC)
-    facts = None
-    if type(event) is not Tick:
-        facts = observe(state.facts, policy.stream, event)
-    elif not state.alerts:  # most events: time passes, and nothing waits for it
-        at = at if state.at is None or at > state.at else state.at
-        return State(at, state.facts, state.alerts, state.flickers), []
-    return _elapsed(policy, state, event.device, at, facts)
+        at = acts_at(state, event.was)
+        state, decisions = advance(policy, state, event.device, at, None)
+        return _clock_set(policy, state, event, at), decisions
+    facts = None if type(event) is Tick else observe(state.facts, policy.stream, event)
+    return advance(policy, state, event.device, acts_at(state, event.ts), facts)
 
 
-def _elapsed(
+def advance(
     policy: Policy, state: State, device: str, at: datetime, observed: Facts | None
 ) -> tuple[State, list[Decision]]:
-    if state.at is not None and state.at > at:
-        at = state.at
+    """Return the state once its time is ``at``, and the decisions that this reveals.
+
+    observed: the facts as they are there; None if only time has passed.
+    """
     facts = state.facts if observed is None else observed
-    alerts, flickers = state.alerts, state.flickers
+    signals = policy.quiet if observed is None else policy.signals(observed)
+    alerts = state.alerts
+    asleep = state.wake is None or at < state.wake
+    if asleep and not (_changed(policy, alerts, signals) if alerts else True in signals):
+        return State(at, facts, alerts, state.flickers, state.wake), []
+    return _walked(policy, state, device, at, facts, signals)
+
+
+def _changed(policy: Policy, alerts: dict[str, Alert], signals: Signals) -> bool:
+    if signals is policy.quiet:
+        return False
+    for watch, signal in zip(policy.watches, signals, strict=True):
+        if signal is not None and signal != alerts.get(watch.rule.name, CLEAR).breached:
+            return True
+    return False
+
+
+def _walked(
+    policy: Policy, state: State, device: str, at: datetime, facts: Facts, signals: Signals
+) -> tuple[State, list[Decision]]:
+    alerts, flickers = dict(state.alerts), state.flickers
     decisions: list[Decision] = []
-    for watch in policy.watches:
-        name = watch.rule.name
-        before = alerts.get(name, CLEAR)
-        signal = None if observed is None else watch.signal(facts)
-        if before is CLEAR and not signal:
+    for watch, signal in zip(policy.watches, signals, strict=True):
+        rule = watch.rule
+        alert = alerts.get(rule.name, CLEAR)
+        if alert is CLEAR and not signal:
             continue
-        after = before
-        for change in decide(watch.rule, before, at, breached=signal):
+        for change in decide(rule, alert, at, breached=signal):
             if isinstance(change.kind, Kind):
-                decisions.append(_decision(device, policy.stream, watch.rule, after, change))
-            after = evolve(watch.rule, after, change)
+                decisions.append(_decision(device, rule, alert, change))
+            alert = evolve(rule, alert, change)
             if change.kind is Step.BREACHED:
-                cause = {field: facts.value(field) for field in watch.cause}
-                after = msgspec.structs.replace(after, cause=cause)
+                cause = {field: get(facts) for field, get in watch.cause}
+                alert = msgspec.structs.replace(alert, cause=cause)
             flickers += change.kind is Step.FLICKERED
-        if after.idle(at):
-            alerts = {rule: each for rule, each in alerts.items() if rule != name}
-        elif after is not before:
-            alerts = {**alerts, name: after}
+        alerts[rule.name] = alert
     if len(decisions) > 1:
-        decisions.sort(key=lambda decision: (decision.at, decision.rule))
-    return State(at, facts, alerts, flickers), decisions
+        decisions.sort(key=_order)
+    return _settled(policy, State(at, facts, alerts, flickers)), decisions
 
 
-def _clock_set(policy: Policy, state: State, clock: Clock) -> State:
+def _order(decision: Decision) -> tuple[datetime, str]:
+    return decision.at, decision.rule
+
+
+def _settled(policy: Policy, state: State) -> State:
+    """Return ``state`` without its idle alerts, and with the instant of its next deadline."""
+    at = state.at
+    if at is None:
+        return state
+    alerts = {name: alert for name, alert in state.alerts.items() if not alert.idle(at)}
+    wakes = [_wake(policy.rules.get(name), alert) for name, alert in alerts.items()]
+    wake = min((each for each in wakes if each is not None), default=None)
+    return State(at, state.facts, alerts, state.flickers, wake)
+
+
+def _wake(rule: Rule | None, alert: Alert) -> datetime | None:
+    if alert.since is None:
+        return alert.idle_from
+    return None if rule is None else deadline(rule, alert)
+
+
+def ruled(
+    old: Policy, new: Policy, state: State, device: str, at: datetime
+) -> tuple[State, list[Decision]]:
+    """Return ``state`` once ``new`` rules are in force at ``at``, and the decisions on the way.
+
+    Every earlier deadline acts under the old rules; then deadlines are computed anew, and those
+    that have passed act at ``at``. A rule that is gone ends its episode there.
+    """
+    if state.at is None:
+        return state, []
+    decisions: list[Decision] = []
+    if at > state.at:
+        state, decisions = advance(old, state, device, at - MICROSECOND, None)
+    alerts, flickers = dict(state.alerts), state.flickers
+    changed: list[Decision] = []
+    for name, held in state.alerts.items():
+        alert = held
+        before, after = old.rules.get(name), new.rules.get(name)
+        if before is None or before == after:
+            continue
+        rule = before if after is None else after
+        if after is None:
+            cause = alert.cause | {RULE_CHANGED: True}
+            alert = msgspec.structs.replace(alert, cause=cause)
+        changes = ended(alert, at) if after is None else elapse(rule, alert, at, floor=at)
+        for change in changes:
+            if isinstance(change.kind, Kind):
+                changed.append(_decision(device, rule, alert, change))
+            alert = evolve(rule, alert, change)
+            flickers += change.kind is Step.FLICKERED
+        alerts[name] = alert
+    state = State(max(at, state.at or at), state.facts, alerts, flickers)
+    return _settled(new, state), decisions + sorted(changed, key=_order)
+
+
+def _clock_set(policy: Policy, state: State, clock: Clock, at: datetime) -> State:
     """Return ``state`` at the right time, with what the wrong clock stamped moved along."""
     since, by = clock.from_.astimezone(UTC), clock.is_ - clock.was
-    rules = {watch.rule.name: watch.rule for watch in policy.watches}
     alerts = {
-        name: moved(rules[name], alert, since, by) if name in rules else alert
+        name: moved(policy.rules[name], alert, since, by) if name in policy.rules else alert
         for name, alert in state.alerts.items()
     }
-    at = None if state.at is None else state.at + by
-    return msgspec.structs.replace(state, at=at, alerts=alerts)
+    return _settled(policy, State(at + by, state.facts, alerts, state.flickers))
 
 
 def observe(facts: Facts, stream: str, event: Event) -> Facts:
@@ -205,7 +286,7 @@ def _with(named: tuple[Source, ...], source: Source) -> tuple[Source, ...]:
     return named if source in named else (*named, source)
 
 
-def _decision(device: str, stream: str, rule: Rule, alert: Alert, change: Change) -> Decision:
+def _decision(device: str, rule: Rule, alert: Alert, change: Change) -> Decision:
     kind = Kind(change.kind)
     episode = alert.episode or change.at
     ordinal = alert.counts.get(kind, 0)
@@ -219,7 +300,7 @@ def _decision(device: str, stream: str, rule: Rule, alert: Alert, change: Change
         episode=episode,
         suppressed=alert.suppressed + (kind is Kind.SUPPRESSED),
         severity=rule.severity,
-        stream=stream,
+        stream=rule.stream,
         cause=alert.cause,
     )
 
@@ -229,5 +310,4 @@ def notification_id(device: str, rule: str, episode: datetime, kind: Kind, ordin
 
     ordinal: how many of that kind there were before for that rule and instant.
     """
-    parts = (device, rule, str(microseconds(episode)), kind, str(ordinal))
-    return hashlib.sha256("\x1f".join(parts).encode()).digest()[:16].hex()
+    return derived_id(device, rule, str(microseconds(episode)), kind, str(ordinal))

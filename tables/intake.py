@@ -15,7 +15,9 @@ import msgspec
 from schemas.decision import Decision
 from schemas.events import Clock, Event
 from schemas.liveness import Gap, gap_id
-from tables.fold import Policy, State, fold
+from tables.alert import Alert
+from tables.fold import Facts, State, acts_at, fold, ruled
+from tables.rulebook import Rulebook
 
 RUNS = 8  # starts of the edge that are remembered: none older has records on their way
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +28,15 @@ class OutOfRangeError(ValueError):
     """An event tells a time that cannot be; nothing was applied."""
 
 
+class StateV2(msgspec.Struct, frozen=True, array_like=True):
+    """``State`` as it was at first."""
+
+    at: datetime | None
+    facts: Facts
+    alerts: dict[str, Alert]
+    flickers: int
+
+
 class EntryV1(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """The stored state as it was at first; upcast when it is read."""
 
@@ -33,33 +44,72 @@ class EntryV1(msgspec.Struct, frozen=True, array_like=True, tag=1):
     seq: int
     missing: int
     duplicates: int
-    state: State
+    state: StateV2
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """The stored state of one device on one stream; all counts are since the beginning.
+class EntryV2(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """The second one: with runs, and what became of spools."""
 
-    epoch, seq: of the last record. runs: the last eight of this epoch, newest last.
+    epoch: str
+    seq: int
+    runs: tuple[str, ...]
+    missing: int
+    duplicates: int
+    late: int
+    rollbacks: int
+    behind: int
+    horizon: datetime | None
+    rolled: bool
+    state: StateV2
+
+
+class Counts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What became of records, since the beginning.
+
     missing: left out. duplicates: dropped. late: older than the state's time, applied at that.
     rollbacks: how often the spool was one. behind: not decided again.
-    horizon: until when events are not decided again: all after a rollback (``rolled``), in a new
-    epoch those of the backlog. None: nothing to wait for.
     """
 
-    epoch: str = ""
-    seq: int = 0
-    runs: tuple[str, ...] = ()
     missing: int = 0
     duplicates: int = 0
     late: int = 0
     rollbacks: int = 0
     behind: int = 0
+
+
+NONE = Counts()
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """The stored state of one device on one stream.
+
+    epoch, seq: of the last record. runs: the last eight of this epoch, newest last.
+    appended_ms: the latest append time of what was applied.
+    horizon: until when events are not decided again: all after a rollback (``rolled``), in a new
+    epoch those of the backlog. None: nothing to wait for.
+    reached: the latest instant it acted at, where the clock was set since; else that is its time.
+    """
+
+    epoch: str = ""
+    seq: int = 0
+    appended_ms: int = 0
+    runs: tuple[str, ...] = ()
+    counts: Counts = NONE
     horizon: datetime | None = None
     rolled: bool = False
+    reached: datetime | None = None
     state: State = State()
 
 
-_decoder: msgspec.json.Decoder[EntryV1 | Entry] = msgspec.json.Decoder(EntryV1 | Entry)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
+_old: msgspec.json.Decoder[EntryV1 | EntryV2] = msgspec.json.Decoder(EntryV1 | EntryV2)
+JSON = ord("[")  # MessagePack begins no array with it
+
+
+def written(entry: Entry) -> bytes:
+    """Return ``entry`` as it is stored: MessagePack."""
+    return _encoder.encode(entry)
 
 
 def read(stored: bytes) -> Entry:
@@ -68,56 +118,109 @@ def read(stored: bytes) -> Entry:
     Raises:
         msgspec.ValidationError: a newer version wrote it, or nobody did.
     """
-    entry = _decoder.decode(stored)
-    if isinstance(entry, EntryV1):
-        return Entry(
-            epoch=entry.epoch,
-            seq=entry.seq,
-            missing=entry.missing,
-            duplicates=entry.duplicates,
-            state=entry.state,
-        )
-    return entry
+    if stored[0] != JSON:
+        return _decoder.decode(stored)
+    old = _old.decode(stored)
+    # Nothing was kept of its deadlines: the next event looks at all of them.
+    state = State(**msgspec.structs.asdict(old.state), wake=old.state.at)
+    if isinstance(old, EntryV1):
+        counts = Counts(missing=old.missing, duplicates=old.duplicates)
+        return Entry(epoch=old.epoch, seq=old.seq, counts=counts, state=state)
+    return Entry(
+        epoch=old.epoch,
+        seq=old.seq,
+        runs=old.runs,
+        counts=Counts(old.missing, old.duplicates, old.late, old.rollbacks, old.behind),
+        horizon=old.horizon,
+        rolled=old.rolled,
+        state=state,
+    )
 
 
-def take(policy: Policy, entry: Entry, event: Event) -> tuple[Entry, list[Decision]]:
+def take(
+    book: Rulebook, entry: Entry, event: Event, appended_ms: int
+) -> tuple[Entry, list[Decision]]:
     """Return the entry after ``event`` and the decisions it reveals.
+
+    appended_ms: the broker's append time of its record.
 
     Raises:
         OutOfRangeError: it tells a time before 1970 or after 2999.
     """
     _check(event)
+    appended_ms = max(appended_ms, entry.appended_ms)
     same, known = event.epoch == entry.epoch, event.run in entry.runs
     # A state of the first version knows no runs: as then, what it has counted is a duplicate.
     if same and event.seq <= entry.seq and (known or not entry.runs):
-        return msgspec.structs.replace(entry, duplicates=entry.duplicates + 1), []
+        return _counted(entry, "duplicates"), []
     if not (same and known) or event.seq != entry.seq + 1 or entry.horizon is not None:
         entry = _joined(entry, event)
         if _behind(entry, event):
-            return msgspec.structs.replace(entry, seq=event.seq, behind=entry.behind + 1), []
-    state, decisions = fold(policy, entry.state, event)
-    late = entry.late + (entry.state.at is not None and event.ts < entry.state.at)
+            return _counted(msgspec.structs.replace(entry, seq=event.seq), "behind"), []
+    before = entry.state
+    if before.at is not None and event.ts < before.at:
+        entry = _counted(entry, "late")
+    if book.settled(entry.reached or before.at, entry.appended_ms):
+        state, decisions = fold(book.newest.of(event.device), before, event)
+    else:
+        state, decisions = _under_changing_rules(book, entry, event, appended_ms)
     horizon = None if entry.horizon is None else _horizon(entry.horizon, event)
     after = Entry(  # in order, because naming them takes twice as long
         entry.epoch,
         event.seq,
+        appended_ms,
         entry.runs,
-        entry.missing,
-        entry.duplicates,
-        late,
-        entry.rollbacks,
-        entry.behind,
+        entry.counts,
         horizon,
         entry.rolled and horizon is not None,
+        _reached(entry, event, state),
         state,
     )
     return after, decisions
 
 
-def raised(before: Entry, after: Entry, event: Event, stream: str) -> Gap | None:
-    """Return the gap that ``event`` revealed, if it did: what ``take`` made of ``before``."""
-    rolled_back = after.rollbacks > before.rollbacks
-    if after.missing == before.missing and not rolled_back:
+def _counted(entry: Entry, name: str, by: int = 1) -> Entry:
+    counted = {name: getattr(entry.counts, name) + by}
+    counts = msgspec.structs.replace(entry.counts, **counted)
+    return msgspec.structs.replace(entry, counts=counts)
+
+
+def _under_changing_rules(
+    book: Rulebook, entry: Entry, event: Event, appended_ms: int
+) -> tuple[State, list[Decision]]:
+    """Fold ``event`` after every change of the rules up to the instant at which it acts."""
+    state, decisions = entry.state, list[Decision]()
+    acts = acts_at(state, event.was if type(event) is Clock else event.ts)
+    reached = entry.reached or state.at or acts
+    after = (max(reached, acts), appended_ms)
+    policy = book.at((reached, entry.appended_ms)).of(event.device)
+    for instant, policies in book.changes((reached, entry.appended_ms), after):
+        following = policies.of(event.device)
+        at = instant if state.at is None else max(instant, state.at)
+        state, more = ruled(policy, following, state, event.device, at)
+        decisions += more
+        policy = following
+    state, more = fold(policy, state, event)
+    return state, decisions + more
+
+
+def _reached(entry: Entry, event: Event, state: State) -> datetime | None:
+    """Return the latest instant that ``entry`` and ``event`` acted at, if it is not the time."""
+    if type(event) is Clock:
+        acted = acts_at(entry.state, event.was)
+    elif entry.reached is None or state.at is None:
+        return None
+    else:
+        acted = state.at
+    reached = acted if entry.reached is None else max(acted, entry.reached)
+    return None if reached == state.at else reached
+
+
+def raised(before: Entry, after: Entry, event: Event, stream: str, offset: int) -> Gap | None:
+    """Return the gap that ``event``, at ``offset``, revealed: what ``take`` made of ``before``."""
+    rolled_back = after.counts.rollbacks > before.counts.rollbacks
+    missing = after.counts.missing - before.counts.missing
+    if not missing and not rolled_back:
         return None
     return Gap(
         id=gap_id(event.device, stream, event.epoch, event.seq),
@@ -125,7 +228,8 @@ def raised(before: Entry, after: Entry, event: Event, stream: str) -> Gap | None
         stream=stream,
         epoch=event.epoch,
         seq=event.seq,
-        missing=after.missing - before.missing,
+        offset=offset,
+        missing=missing,
         rolled_back=rolled_back,
     )
 
@@ -142,16 +246,16 @@ def _check(event: Event) -> None:
 def _joined(entry: Entry, event: Event) -> Entry:
     """Return ``entry`` with the epoch and run of ``event``, and what is missing before it."""
     replace = msgspec.structs.replace
+    missing = 0
     if event.epoch != entry.epoch:
-        missing = entry.missing + event.seq - 1
-        entry = replace(
-            entry, epoch=event.epoch, runs=(), missing=missing, horizon=entry.state.at, rolled=False
-        )
+        missing = event.seq - 1
+        entry = replace(entry, epoch=event.epoch, runs=(), horizon=entry.state.at, rolled=False)
     elif event.seq <= entry.seq:
-        rollbacks = entry.rollbacks + 1
-        entry = replace(entry, rollbacks=rollbacks, horizon=entry.state.at, rolled=True)
+        entry = replace(_counted(entry, "rollbacks"), horizon=entry.state.at, rolled=True)
     else:
-        entry = replace(entry, missing=entry.missing + event.seq - entry.seq - 1)
+        missing = event.seq - entry.seq - 1
+    if missing:
+        entry = _counted(entry, "missing", missing)
     if event.run in entry.runs:
         return entry
     return replace(entry, runs=(*entry.runs, event.run)[-RUNS:])

@@ -1,5 +1,6 @@
 """Conditions: three values, and what a rules file may not say."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables import rules
-from tables.condition import Condition, Value, compiled
+from tables.condition import FIELDS, Condition, Value, compiled
 from tables.rules import RulesError
 
 HEAD = '[[rule]]\nname = "x"\nstream = "transitions"\n'
@@ -16,7 +17,9 @@ WHEN = 'when = { field = "source", equals = "grid" }\n'
 
 
 def holds(written: dict[str, Any], **facts: Value) -> bool | None:
-    return compiled(msgspec.convert(written, Condition))(facts.get)
+    known = dict.fromkeys(FIELDS) | facts
+    named = SimpleNamespace(**known, energy=SimpleNamespace(**known))
+    return compiled(msgspec.convert(written, Condition))(named)
 
 
 @pytest.mark.parametrize(

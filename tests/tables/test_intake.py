@@ -9,20 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import codec
 from schemas.decision import Decision
 from schemas.events import Clock, Event
 from schemas.liveness import Gap
 from tables import intake
-from tables.fold import Policies
 from tables.intake import Entry, OutOfRangeError, raised, take
+from tables.rulebook import Rulebook
 from tests.events import GRID, INVERTER, at, context, rule, stamp, tick, told, transition
 
 LOST = rule(
     'name="lost"\nstream="transitions"\nwhen={field="source",not_equals="grid"}\nfor="10s"\n'
     'clear_for="5s"\nreset="60s"'
 )
-POLICY = Policies((LOST,), "transitions").of("home")
+BOOK = Rulebook("transitions", (LOST,))
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -39,9 +38,9 @@ def clock(second: float, was: float, is_: float, since: float) -> Clock:
 
 def taken(*events: Event, entry: Entry | None = None) -> tuple[Entry, list[Decision], list[Gap]]:
     entry, decisions, gaps = entry or Entry(), list[Decision](), list[Gap]()
-    for event in events:
-        after, more = take(POLICY, entry, event)
-        gap = raised(entry, after, event, "transitions")
+    for offset, event in enumerate(events):
+        after, more = take(BOOK, entry, event, 0)
+        gap = raised(entry, after, event, "transitions", offset)
         gaps += [] if gap is None else [gap]
         decisions += more
         entry = after
@@ -62,20 +61,21 @@ def test_a_copy_is_dropped_and_counted() -> None:
     twice, again, gaps = taken(*HISTORY, *HISTORY)
 
     assert (again, gaps) == (decisions, [])
-    assert twice == msgspec.structs.replace(once, duplicates=4)
+    counts = msgspec.structs.replace(once.counts, duplicates=4)
+    assert twice == msgspec.structs.replace(once, counts=counts)
 
 
 def test_a_copy_that_a_former_start_wrote_is_a_copy() -> None:
     second = numbered(5, tick(60), run="r2")
     entry, _, gaps = taken(*HISTORY, second, *HISTORY)
 
-    assert (entry.duplicates, entry.rollbacks, gaps) == (4, 0, [])
+    assert (entry.counts.duplicates, entry.counts.rollbacks, gaps) == (4, 0, [])
 
 
 def test_a_number_left_out_is_raised_and_the_rest_applied() -> None:
     entry, decisions, (gap,) = taken(HISTORY[0], *HISTORY[2:])
 
-    assert (entry.missing, gap.missing, gap.seq, gap.rolled_back) == (1, 1, 3, False)
+    assert (entry.counts.missing, gap.missing, gap.seq, gap.rolled_back) == (1, 1, 3, False)
     assert told(decisions) == [("fired", 10, 0), ("resolved", 35, 0)]
 
 
@@ -99,7 +99,12 @@ def test_a_spool_that_was_rolled_back_is_raised_and_its_lines_not_decided_again(
     entry, decisions, (gap,) = taken(*HISTORY, *again, later, numbered(6, tick(120), run="r2"))
 
     assert (gap.seq, gap.missing, gap.rolled_back) == (2, 0, True)
-    assert (entry.seq, entry.rollbacks, entry.behind, entry.missing) == (6, 1, 3, 0)
+    assert (entry.seq, entry.counts.rollbacks, entry.counts.behind, entry.counts.missing) == (
+        6,
+        1,
+        3,
+        0,
+    )
     assert told(decisions) == [("fired", 10, 0), ("resolved", 35, 0), ("fired", 110, 0)]
 
 
@@ -108,7 +113,7 @@ def test_a_new_spool_tells_nothing_of_its_backlog_again() -> None:
     newer = numbered(5, transition(100, GRID, INVERTER), "f", "r2", backlog=True)
     entry, decisions, gaps = taken(*HISTORY, *again, newer, numbered(6, tick(120), "f", "r2"))
 
-    assert (entry.behind, entry.epoch, entry.horizon, gaps) == (4, "f", None, [])
+    assert (entry.counts.behind, entry.epoch, entry.horizon, gaps) == (4, "f", None, [])
     assert told(decisions) == [("fired", 10, 0), ("resolved", 35, 0), ("fired", 110, 0)]
 
 
@@ -122,7 +127,7 @@ def test_what_is_old_and_no_backlog_acts_at_the_time_of_the_state() -> None:
     late = numbered(1, transition(5, GRID, INVERTER), "f", "r2")
     entry, decisions, _ = taken(*HISTORY, late, numbered(2, tick(70), "f", "r2"))
 
-    assert (entry.late, entry.behind) == (1, 0)
+    assert (entry.counts.late, entry.counts.behind) == (1, 0)
     assert told(decisions)[2:] == [("suppressed", 60, 1), ("fired", 70, 1)]
 
 
@@ -131,8 +136,8 @@ def test_eight_runs_are_remembered() -> None:
     entry, _, _ = taken(*events)
 
     assert entry.runs == tuple(f"r{seq}" for seq in range(2, 10))
-    assert taken(events[1], entry=entry)[0].duplicates == 1
-    assert taken(events[0], entry=entry)[0].rollbacks == 1
+    assert taken(events[1], entry=entry)[0].counts.duplicates == 1
+    assert taken(events[0], entry=entry)[0].counts.rollbacks == 1
 
 
 @pytest.mark.parametrize("second", [-2 * 10**9, 31 * 10**9])
@@ -211,28 +216,34 @@ def shifted(event: Event, offset: int) -> Event:
     return msgspec.structs.replace(event, ts=event.ts + (at(offset) - at(0)))
 
 
-@pytest.mark.parametrize("file", sorted(GOLDEN.glob("entry.v*.json")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(GOLDEN.glob("entry.v*")), ids=lambda file: file.name)
 def test_a_state_of_every_version_is_read(file: Path) -> None:
     expected, _, _ = taken(HISTORY[0], numbered(2, tick(20)), numbered(2, tick(20)))
-    runs = () if "v1" in file.name else expected.runs
+    if "v1" in file.name:  # it knew no runs
+        expected = msgspec.structs.replace(expected, runs=())
+    if file.suffix == ".json":  # those kept no next deadline: the next event looks for it
+        state = msgspec.structs.replace(expected.state, wake=expected.state.at)
+        expected = msgspec.structs.replace(expected, state=state)
 
-    assert intake.read(file.read_bytes()) == msgspec.structs.replace(expected, runs=runs)
+    assert intake.read(file.read_bytes()) == expected
 
 
 def test_the_newest_golden_state_is_what_is_written() -> None:
-    newest = max(GOLDEN.glob("entry.v*.json")).read_bytes().rstrip(b"\n")
+    newest = (GOLDEN / "entry.v3.msgpack").read_bytes()
 
-    assert codec.encode(intake.read(newest)) == newest
+    assert intake.written(intake.read(newest)) == newest
 
 
 def test_a_state_of_the_first_version_takes_a_copy_for_a_copy() -> None:
     old = intake.read((GOLDEN / "entry.v1.json").read_bytes())
     entry, decisions, gaps = taken(HISTORY[0], *HISTORY[2:], entry=old)
 
-    assert (entry.duplicates, entry.rollbacks, gaps) == (2, 0, [])
+    assert (entry.counts.duplicates, entry.counts.rollbacks, gaps) == (2, 0, [])
     assert told(decisions) == [("resolved", 35, 0)]
 
 
 def test_a_state_from_the_future_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         intake.read(b"[3]")
+    with pytest.raises(msgspec.ValidationError):
+        intake.read(b"\x91\x04")

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import Event, Source
-from tables.fold import Policies, State
+from tables import intake
+from tables.fold import State
 from tables.intake import Entry, take
+from tables.rulebook import Rulebook
 from tests.events import GRID, context, decided, reading, rule, run, tick, transition
 
 RULES = (
@@ -89,18 +91,19 @@ def test_a_restart_at_any_event_changes_nothing(
 @given(histories(), st.lists(st.integers(0, 25), max_size=5))
 def test_copies_change_nothing(history: tuple[str, list[Event]], again: list[int]) -> None:
     stream, events = history
-    policy = Policies(RULES, stream).of("home")
+    book = Rulebook(stream, RULES)
     numbered = [msgspec.structs.replace(each, seq=n) for n, each in enumerate(events, 1)]
     sent = list(numbered)
     for index in again:  # from some record on, everything is sent once more
         sent += numbered[index:]
     entry, decisions = Entry(), []
     for event in sent:
-        entry, more = take(policy, entry, event)
+        entry, more = take(book, entry, event, 0)
+        entry = intake.read(intake.written(entry))
         decisions += more
 
     assert decisions == decided(RULES, stream, *events)
-    assert (entry.missing, entry.duplicates) == (0, len(sent) - len(events))
+    assert (entry.counts.missing, entry.counts.duplicates) == (0, len(sent) - len(events))
 
 
 @given(histories())
@@ -121,13 +124,13 @@ def test_an_idle_device_keeps_no_alert(history: tuple[str, list[Event]]) -> None
 
 
 def test_a_number_that_is_left_out_is_counted_and_the_rest_applied() -> None:
-    policy = Policies(RULES, "transitions").of("home")
+    book = Rulebook("transitions", RULES)
     entry = Entry()
     for seq in (1, 4, 5):
         event = msgspec.structs.replace(transition(seq, GRID, Source.NONE), seq=seq)
-        entry, _ = take(policy, entry, event)
+        entry, _ = take(book, entry, event, 0)
 
-    assert (entry.seq, entry.missing) == (5, 2)
+    assert (entry.seq, entry.counts.missing) == (5, 2)
 
 
 def test_the_id_is_derived_as_the_design_says() -> None:

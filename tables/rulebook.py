@@ -1,0 +1,91 @@
+"""Which rules are in force for an event. Pure; it follows from recorded facts alone.
+
+A version is in force for an event when the instant at which that acts is at or after the version's
+``effective_from``, and it was appended at least ``LEAD_MS`` after the version: by then every worker
+has read it. Of several the latest ``effective_from`` holds, at the same the higher version. Both
+instants only grow in a state, so that a version in force never goes back.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from tables.fold import Policies
+from tables.rules import Rule
+
+LEAD_MS = 60_000
+ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
+Reach = tuple[datetime, int]  # the latest instant a state acted at, the latest append time it saw
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version of a rule. rule: None ends it. appended_ms: the broker's append time."""
+
+    name: str
+    version: int
+    effective_from: datetime
+    appended_ms: int
+    rule: Rule | None
+
+    @property
+    def rank(self) -> tuple[datetime, int]:
+        """Return what decides between versions of one rule: the greatest is in force."""
+        return self.effective_from, self.version
+
+
+class Rulebook:
+    """All versions of all rules of one stream, under rules that were always in force."""
+
+    def __init__(self, stream: str, base: Sequence[Rule], versions: Sequence[Version] = ()) -> None:
+        """Take ``base`` for version 0 of each of its rules, in force since ever."""
+        self._stream = stream
+        always = [Version(rule.name, 0, ALWAYS, -LEAD_MS, rule) for rule in base]
+        self._versions = sorted((*always, *versions), key=lambda version: version.rank)
+        self._effective = sorted({version.effective_from for version in self._versions})
+        self._appended = sorted({version.appended_ms + LEAD_MS for version in self._versions})
+        self._policies: dict[tuple[int, int], Policies] = {}
+        self._of_rules: dict[tuple[Rule, ...], Policies] = {}
+        self._fixed = not versions
+        self.newest = self._made(len(self._effective), len(self._appended))
+
+    def settled(self, at: datetime | None, appended_ms: int) -> bool:
+        """Return whether the newest rules are in force for what has come so far."""
+        return self._fixed or (
+            at is not None and at >= self._effective[-1] and appended_ms >= self._appended[-1]
+        )
+
+    def at(self, reach: Reach) -> Policies:
+        """Return what is in force there; the same object as long as it is the same rules."""
+        place = bisect_right(self._effective, reach[0]), bisect_right(self._appended, reach[1])
+        if place not in self._policies:
+            self._policies[place] = self._made(*place)
+        return self._policies[place]
+
+    def changes(self, before: Reach, after: Reach) -> Iterator[tuple[datetime, Policies]]:
+        """Yield when other rules come into force between ``before`` and ``after``, and which.
+
+        A version whose instant had passed before it could be in force comes at ``before``.
+        """
+        held = self.at(before)
+        first = bisect_right(self._effective, before[0])
+        last = bisect_right(self._effective, after[0])
+        for instant in (before[0], *self._effective[first:last]):
+            policies = self.at((instant, after[1]))
+            if policies is not held:
+                yield instant, policies
+                held = policies
+
+    def _made(self, effective: int, appended: int) -> Policies:
+        known = set(self._appended[:appended])
+        passed = set(self._effective[:effective])
+        in_force = {  # the greatest rank comes last
+            each.name: each.rule
+            for each in self._versions
+            if each.effective_from in passed and each.appended_ms + LEAD_MS in known
+        }
+        rules = tuple(rule for _, rule in sorted(in_force.items()) if rule is not None)
+        if rules not in self._of_rules:
+            self._of_rules[rules] = Policies(rules, self._stream)
+        return self._of_rules[rules]
