@@ -16,7 +16,6 @@ from schemas.events import Event
 from schemas.liveness import Gap
 from tables import intake
 from tables.intake import Entry, OutOfRangeError, take
-from tables.rulebook import Rulebook
 
 log = structlog.get_logger()
 
@@ -29,13 +28,14 @@ class Decider:
         self._table = table
         self._stream = stream
         self._decoder = decoder
-        self._book = Rulebook(stream, apps.RULES)
 
     async def __call__(self, batch: Batch) -> None:
         """Decide on ``batch``: send what was decided, store the states, return.
 
         Folding works on copies: a batch that is cancelled leaves the table as it was.
         """
+        await apps.rules.confirmed()
+        book = apps.rules.book(self._stream)
         entries: dict[bytes, tuple[int, Entry]] = {}
         sends: list[Send] = []
         for record in batch.records:
@@ -46,11 +46,11 @@ class Decider:
                 continue
             key = event.device.encode()
             # A state of ours that cannot be read is nobody's record: the worker ends.
-            folded_to, entry = entries.get(key) or self._read(key)
+            folded_to, entry = entries.get(key) or self._read(batch.partition, key)
             if record.offset <= folded_to:  # a redelivery: its effects are stored
                 continue
             try:
-                after, decisions = take(self._book, entry, event, record.appended_ms)
+                after, decisions = take(book, entry, event, record.appended_ms)
             except OutOfRangeError as error:
                 sends.append(parked(batch, record, str(error)))
                 continue
@@ -72,8 +72,8 @@ class Decider:
             raise Unfit(f"the key is not the device {event.device!r}")
         return event
 
-    def _read(self, key: bytes) -> tuple[int, Entry]:
-        folded_to, state = self._table.read(key)
+    def _read(self, partition: int, key: bytes) -> tuple[int, Entry]:
+        folded_to, state = self._table.read(partition, key)
         return folded_to, Entry() if state is None else intake.read(state)
 
 

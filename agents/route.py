@@ -36,7 +36,6 @@ class Router:
     def __init__(self, database_url: str) -> None:
         """Take recipients from the directory at ``database_url``, opened when first needed."""
         self._database_url = database_url
-        self._rules = {rule.name: rule for rule in apps.RULES}
 
     @cached_property
     def _follower(self) -> Follower:
@@ -45,6 +44,7 @@ class Router:
 
     async def __call__(self, batch: Batch) -> None:
         """Route ``batch``: store the lists, send the messages, store that they are out."""
+        await apps.rules.confirmed()
         # A directory that was never read is no record's fault: the worker ends, and tries again.
         directory = self._follower.snapshot()
         books: dict[bytes, tuple[int, Book]] = {}
@@ -58,7 +58,8 @@ class Router:
                 sends.append(parked(batch, record, str(unfit)))
                 continue
             if decision.id not in ids:  # else it is a copy: a worker decided it twice
-                sends += self._route(record, decision, directory, books, listed)
+                place = batch.partition
+                sends += self._route(place, record, decision, directory, books, listed)
                 ids.add(decision.id)
         await recipients.store(batch.partition, listed)
         await send_all(apps.route, sends)
@@ -67,6 +68,7 @@ class Router:
 
     def _route(
         self,
+        partition: int,
         record: KafkaRecord,
         decision: Decision,
         directory: Snapshot,
@@ -74,11 +76,11 @@ class Router:
         listed: dict[bytes, tuple[int, bytes]],
     ) -> list[Send]:
         key = decision.device.encode()
-        routed_to, book = books.get(key) or self._read(key)
+        routed_to, book = books.get(key) or self._read(partition, key)
         if record.offset <= routed_to:  # a redelivery: its messages are out
             return []
-        rule = self._rules.get(decision.rule)
-        rule = None if rule is None else rule.for_device(decision.device)
+        in_force = apps.rules.book(decision.stream).at((decision.at, record.appended_ms))
+        rule = in_force.of(decision.device).rules.get(decision.rule)
         book, audience = route(book, decision, _today(directory, decision, rule))
         books[key] = (record.offset, book)
         if rule is not None and decision.kind is Kind.RESOLVED and not rule.notify_resolved:
@@ -87,8 +89,8 @@ class Router:
             listed[key] = (listed[key][0] if key in listed else routed_to, codec.encode(book))
         return [self._send(record, decision, rule, recipient) for recipient in audience]
 
-    def _read(self, key: bytes) -> tuple[int, Book]:
-        routed_to, state = recipients.read(key)
+    def _read(self, partition: int, key: bytes) -> tuple[int, Book]:
+        routed_to, state = recipients.read(partition, key)
         return routed_to, Book() if state is None else _book.decode(state)
 
     def _send(

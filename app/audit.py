@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError as CoordinatorNotAvailable
 
-from app import kafka
+from app import kafka, rules_topic
 from schemas import codec, topics
 from schemas.decision import Decision
 from tables.intake import Entry, OutOfRangeError, take
@@ -65,9 +65,10 @@ class Audit:
     """One audit of one cluster under one set of rules."""
 
     def __init__(self, servers: str, rules: tuple[Rule, ...]) -> None:
-        """Stand ready to audit what the cluster at ``servers`` holds."""
+        """Stand ready to audit what the cluster at ``servers`` holds, ``rules`` as its base."""
         self._servers = servers
-        self._books = {stream: Rulebook(stream, rules) for stream in DECODERS}
+        self._base = rules
+        self._books: dict[str, Rulebook] = {}
         self._entries: dict[tuple[str, bytes], Entry] = {}
         self._expected: dict[str, bytes] = {}
         self._recorded: dict[str, bytes] = {}
@@ -86,6 +87,8 @@ class Audit:
         """
         ends = await kafka.end_offsets(self._servers, list(DECODERS))
         await self._decided_to(ends, wait_s)
+        versions = (await rules_topic.written(self._servers)).versions
+        self._books = {stream: Rulebook(stream, self._base, versions) for stream in DECODERS}
         total = sum(ends.values())
         async for record in kafka.read(self._servers, list(DECODERS), until=ends):
             self._decide(record)

@@ -1,4 +1,4 @@
-"""The rules in force: one file, until there is a topic of rules."""
+"""The rules that were always in force: one file, or the default rules."""
 
 from pathlib import Path
 

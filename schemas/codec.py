@@ -20,6 +20,7 @@ from schemas.events import (
 from schemas.liveness import Gap
 from schemas.malformed import Malformed
 from schemas.record import Record
+from schemas.rules import RuleVersion
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ AnyRecord = (
     | Failed
     | Expired
     | Gap
+    | RuleVersion
 )
 RECORDS: tuple[type[Record], ...] = get_args(AnyRecord)
 
@@ -49,6 +51,7 @@ supply_event: msgspec.json.Decoder[SupplyEvent] = msgspec.json.Decoder(SupplyEve
 energy_event: msgspec.json.Decoder[EnergyEvent] = msgspec.json.Decoder(EnergyEvent)
 decision: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
 message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+rule_version: msgspec.json.Decoder[RuleVersion] = msgspec.json.Decoder(RuleVersion)
 delivery: msgspec.json.Decoder[Delivery] = msgspec.json.Decoder(Delivery)
 
 

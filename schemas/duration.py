@@ -52,4 +52,11 @@ def dec_hook(kind: type, value: Any) -> Any:
         return Duration.parse(value)
     if kind is Duration:
         raise ValueError(f'{value!r} is not a duration; write it in quotes, as "90s" or "2m"')
-    raise NotImplementedError(kind)
+    raise NotImplementedError(kind)  # as msgspec asks of a hook
+
+
+def enc_hook(value: Any) -> Any:
+    """Return ``value``, which msgspec does not know, as it is written: the only one is Duration."""
+    if isinstance(value, Duration):
+        return str(value)
+    raise NotImplementedError(type(value))

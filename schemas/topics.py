@@ -8,6 +8,7 @@ WINDOWS = "windows"
 ACTIVE = "active"
 MALFORMED = "malformed"
 LIVENESS = "liveness"
+RULES = "rules"
 NOTIFICATIONS = "notifications"
 EMAIL = "email"
 SMS = "sms"
@@ -69,6 +70,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(ACTIVE),
     Topic(MALFORMED, largest=LARGEST_RECORD),
     Topic(LIVENESS),
+    Topic(RULES, compacted=True),
     Topic(NOTIFICATIONS),
     Topic(EMAIL, retention_ms=WEEK_MS),
     Topic(SMS, retention_ms=WEEK_MS),

@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.decision import Severity
 from schemas.delivery import Channel
-from schemas.duration import Duration, dec_hook
+from schemas.duration import Duration, dec_hook, enc_hook
 from schemas.events import Source
 from tables.condition import STREAM_FIELDS, Condition, Written
 
@@ -140,6 +140,32 @@ def parse(text: str, file: str) -> tuple[Rule, ...]:
         if names.count(name) > 1:
             raise RulesError(f"{file}: rule {name}: key `name`: there are two of this name")
     return tuple(sorted(rules, key=lambda rule: rule.name))
+
+
+def written(rule: Rule) -> dict[str, Any]:
+    """Return every key of ``rule`` as in a rules file, also those that are as by default.
+
+    A default may change; what was written keeps its meaning.
+    """
+    given = {
+        field.encode_name: value
+        for field in msgspec.structs.fields(rule)
+        if (value := getattr(rule, field.name)) is not None
+    }
+    keys: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(given, enc_hook=enc_hook))
+    return keys
+
+
+def from_written(raw: dict[str, Any]) -> Rule:
+    """Return the rule of which ``raw`` are the keys.
+
+    Raises:
+        RulesError: it is none.
+    """
+    try:
+        return msgspec.convert(raw, Rule, dec_hook=dec_hook)
+    except msgspec.ValidationError as error:
+        raise RulesError(str(error)) from None
 
 
 def default() -> tuple[Rule, ...]:

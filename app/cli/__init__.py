@@ -13,6 +13,7 @@ COMMANDS = {
     "edge": "Tail a device's logs and ship them.",
     "decide": "Decide on the logs in a folder, without Kafka.",
     "audit": "Decide again on everything recorded, and compare.",
+    "rules": "What is watched: list, check, apply, and every version.",
     "topics": "List and read topics.",
     "people": "Who is told, and by what.",
     "devices": "Devices and their owners.",

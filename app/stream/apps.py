@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 
 from app import kafka, rules_file, settings
+from app.rules_topic import Rules
 from app.stream.batches import BatchScheduler, BatchSchema
 from app.stream.table import Table
 from app.stream.transport import Transport
@@ -36,7 +37,8 @@ def _configured() -> tuple[settings.Settings, tuple[Rule, ...]]:
         raise SystemExit(f"changeover: {error}") from None
 
 
-SETTINGS, RULES = _configured()
+SETTINGS, BASE = _configured()
+rules = Rules(SETTINGS.servers, BASE, boot_clock)
 RECOVERY_BUFFER = (
     64  # batches; 1 would let old values overwrite newer ones (tables/recovery.py:489)
 )
@@ -80,6 +82,7 @@ class App(faust.App):
         """Refuse topics that are not as they must be; then watch over what runs."""
         await check_topics()
         self.add_future(pulse.run())
+        self.add_future(rules.run())
         self.add_future(self._watch())
         await super().on_start()
 

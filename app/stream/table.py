@@ -6,10 +6,12 @@ lost its partition, because Kafka fences the members of a group and not their pr
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from faust.stores.memory import Store as MemoryStore
 from faust.tables.table import Table as FaustTable
+from faust.types import TP
 
 from app.stream.batches import BatchSchema
 from app.stream.watch import pulse
@@ -18,8 +20,32 @@ OFFSET_BYTES = 8
 NEVER = -1
 
 
+class Store(MemoryStore[bytes, bytes]):
+    """The values of each partition in a dictionary of its own: a key costs one entry, not two."""
+
+    def __post_init__(self) -> None:
+        """Begin empty."""
+        self.partitions: dict[int, dict[bytes, bytes]] = {}
+
+    def of(self, partition: int) -> dict[bytes, bytes]:
+        """Return the values of ``partition``."""
+        return self.partitions.setdefault(partition, {})
+
+    def _clear(self) -> None:
+        self.partitions.clear()
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Forget the partitions that are another worker's now."""
+        ours = {partition for _, partition in active_tps}
+        for partition in self.partitions.keys() - ours:
+            del self.partitions[partition]
+
+
 class Table(FaustTable[bytes, bytes]):
     """Bytes by bytes, keyed and partitioned like the source topic of its agent."""
+
+    def _new_store(self) -> Any:
+        return Store(self.app.conf.store, self.app, self)
 
     def _new_changelog_topic(self, **kwargs: Any) -> Any:
         topic: Any = super()._new_changelog_topic(**kwargs)
@@ -31,22 +57,28 @@ class Table(FaustTable[bytes, bytes]):
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Take the records of the changelog into memory, the highest source offset of each key."""
-        data, partitions = self._memory
         for event in batch:
             if event.message.topic != self.changelog_topic_name:
                 continue  # tables/recovery.py goes on with the last table it knew
+            values = self._values(event.message.partition)
             for record in event.message.value:
-                old = data.get(record.key)
+                old = values.get(record.key)
                 if old is None or record.value[:OFFSET_BYTES] >= old[:OFFSET_BYTES]:
-                    data[record.key] = record.value
-                    partitions[record.key] = event.message.partition
+                    values[record.key] = record.value
 
-    def read(self, key: bytes) -> tuple[int, bytes | None]:
+    def read(self, partition: int, key: bytes) -> tuple[int, bytes | None]:
         """Return the source offset to which ``key`` was folded, at first -1, and its state."""
-        value = self._memory[0].get(key)
+        value = self._values(partition).get(key)
         if value is None:
             return NEVER, None
         return int.from_bytes(value[:OFFSET_BYTES], "big") - 1, value[OFFSET_BYTES:]
+
+    def held(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the partition and key of everything that is kept here."""
+        store: Any = self.data
+        for partition, values in store.partitions.items():
+            for key in values:
+                yield partition, key
 
     async def store(self, partition: int, states: Mapping[bytes, tuple[int, bytes]]) -> None:
         """Write ``states`` (by key: source offset and state) to the changelog, then to memory.
@@ -59,15 +91,12 @@ class Table(FaustTable[bytes, bytes]):
             for key, (offset, state) in states.items()
         }
         await self._write(partition, values)
-        data, partitions = self._memory
-        data.update(values)
-        partitions.update(dict.fromkeys(values, partition))
+        self._values(partition).update(values)
 
-    @property
-    def _memory(self) -> tuple[dict[bytes, bytes], dict[bytes, int]]:
-        # The partition of each key is what lets Faust forget those that it gives up.
+    def _values(self, partition: int) -> dict[bytes, bytes]:
         store: Any = self.data
-        return store.data, store._key_partition
+        values: dict[bytes, bytes] = store.of(partition)
+        return values
 
     async def _write(self, partition: int, values: Mapping[bytes, bytes]) -> None:
         pulse.check()

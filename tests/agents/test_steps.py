@@ -11,6 +11,7 @@ from agents import deciding, delivering, route
 from agents.deciding import Decider
 from agents.route import Router
 from app.directory import Contact, Snapshot
+from app.rules_topic import Rules
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send
@@ -25,6 +26,12 @@ RULE = rule(
     'clear_for="5s"\nreset="60s"'
 )
 EVENTS = (transition(0, GRID, INVERTER), tick(20), transition(30, INVERTER, GRID), tick(50))
+
+
+class Fixed(Rules):
+    """Rules of which no version is ever written."""
+
+    fresh = True
 
 
 class BrokenError(Exception):
@@ -48,7 +55,7 @@ class World:
         self._step("store")
         self.states.update(states)
 
-    def read(self, key: bytes) -> tuple[int, bytes | None]:
+    def read(self, _partition: int, key: bytes) -> tuple[int, bytes | None]:
         return self.states.get(key, (-1, None))
 
     def _step(self, name: str) -> None:
@@ -75,7 +82,7 @@ def encoded(*events: Event) -> list[bytes]:
 
 def decider(world: World, monkeypatch: pytest.MonkeyPatch) -> Decider:
     monkeypatch.setattr(deciding, "send_all", world.send_all)
-    monkeypatch.setattr(apps, "RULES", (RULE,))
+    monkeypatch.setattr(apps, "rules", Fixed("nowhere", (RULE,), lambda: 0.0))
     table: Any = world
     return Decider(table, topics.TRANSITIONS, codec.supply_event)
 
@@ -171,7 +178,7 @@ class People:
 def router(world: World, people: People, monkeypatch: pytest.MonkeyPatch) -> Router:
     monkeypatch.setattr(route, "send_all", world.send_all)
     monkeypatch.setattr(route, "recipients", world)
-    monkeypatch.setattr(apps, "RULES", (RULE,))
+    monkeypatch.setattr(apps, "rules", Fixed("nowhere", (RULE,), lambda: 0.0))
     made = Router("")
     made.__dict__["_follower"] = people
     return made

@@ -16,6 +16,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from faust import App as FaustApp
 from faust.stores.memory import Store as MemoryStore
 from faust.streams import Stream
+from faust.tables.base import Collection as FaustCollection
 from faust.tables.table import Table as FaustTable
 from faust.topics import Topic
 from faust.transport.consumer import Consumer as FaustConsumer
@@ -40,6 +41,8 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
     (FaustConsumer, "assignment", ["self"]),
     (drivers.Producer, "_settings_extra", ["self"]),
     (FaustTable, "_new_changelog_topic", ["self", "retention", "compacting", "deleting"]),
+    (FaustTable, "_new_store", ["self"]),
+    (MemoryStore, "on_recovery_completed", ["self", "active_tps", "standby_tps"]),
     (FaustTable, "apply_changelog_batch", ["self", "batch"]),
     (Topic, "_compile_decode", ["self"]),
     (Stream, "noack", ["self"]),
@@ -80,9 +83,9 @@ def test_what_we_override_or_call_is_still_there(
 
 def test_the_attributes_we_reach_for_are_still_there() -> None:
     assert "self._producer" in inspect.getsource(drivers.Producer)
-    store = inspect.getsource(MemoryStore.__post_init__)
-    assert "self.data" in store, "Table keeps its states in the memory store's `data`"
-    assert "self._key_partition" in store, "and their partitions, so that Faust forgets them"
+    for name in ("_clear", "on_recovery_completed"):
+        assert hasattr(MemoryStore, name), f"Store overrides {name}: how does Faust say it now?"
+    assert "self._data = self._new_store()" in inspect.getsource(FaustCollection.data.fget)
 
 
 @pytest.mark.parametrize(("where", "line"), DEFECTS, ids=[each[1] for each in DEFECTS])
@@ -152,9 +155,18 @@ def test_recovery_keeps_the_highest_offset_and_at_equal_ones_the_later_record() 
     table.apply_changelog_batch([changelog(2, (b"b", -1, b"second"))])
     table.apply_changelog_batch([changelog(2, (b"a", 99, b"not ours"), topic="other")])
 
-    assert table.read(b"a") == (7, b"new")
-    assert table.read(b"b") == (-1, b"second")
-    assert table.read(b"c") == (-1, None)
+    assert table.read(2, b"a") == (7, b"new")
+    assert table.read(2, b"b") == (-1, b"second")
+    assert table.read(2, b"c") == table.read(1, b"a") == (-1, None)
+
+
+def test_a_partition_that_is_another_workers_is_forgotten() -> None:
+    table = apps.table(apps.create("test"), "test")
+    for partition in (1, 2):
+        table.apply_changelog_batch([changelog(partition, (b"a", 7, b"x"))])
+    asyncio.run(table.on_recovery_completed({TP("test-test-changelog", 2)}, set()))
+
+    assert list(table.held()) == [(2, b"a")]
 
 
 def test_an_empty_set_of_partitions_is_never_handed_to_the_client(

@@ -1,0 +1,215 @@
+"""``changeover rules``: what is watched, for how long; every version, and who wrote it."""
+
+import asyncio
+import getpass
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from app import rules_file, rules_topic, settings
+from app.cli.instants import INSTANT
+from app.cli.showing import show_json, show_table
+from app.kafka import ReadError
+from app.rules_topic import Written
+from schemas.rules import RuleVersion
+from tables.rulebook import LEAD_MS
+from tables.rules import Rule, RulesError, written
+
+T = TypeVar("T")
+LEAD = timedelta(milliseconds=LEAD_MS)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Known(msgspec.Struct, frozen=True):
+    """The base rules, by name, and what is on the topic; their newest versions are as planned."""
+
+    base: dict[str, Rule]
+    topic: Written
+
+    def newest(self) -> dict[str, RuleVersion]:
+        """Return the version of each rule that holds once all of them do; version 0: the base."""
+        newest: dict[str, RuleVersion] = {}
+        for each in sorted(
+            self.topic.records, key=lambda each: (each.effective_from, each.version)
+        ):
+            newest[each.name] = each
+        return newest
+
+    def rules(self) -> dict[str, dict[str, Any]]:
+        """Return the keys of each rule as they are once all versions hold."""
+        rules = {name: written(rule) for name, rule in self.base.items()}
+        for name, version in self.newest().items():
+            if version.rule is None:
+                rules.pop(name, None)
+            else:
+                rules[name] = version.rule
+        return dict(sorted(rules.items()))
+
+    def versions(self, name: str) -> int:
+        """Return the highest version of ``name``; 0: none was written."""
+        return max((each.version for each in self.topic.records if each.name == name), default=0)
+
+
+@click.group(name="rules")
+def rules() -> None:
+    """What is watched, for how long, how often it is told; every version of it."""
+
+
+@rules.command(name="list")
+@AS_JSON
+def list_(as_json: bool) -> None:
+    """List the rules; version 0 is of the file that CHANGEOVER_RULES names, or built in."""
+    known = _known()
+    newest = known.newest()
+    rows = [
+        {
+            "name": name,
+            "version": newest[name].version if name in newest else 0,
+            "from": _since(newest.get(name)),
+            "author": newest[name].author if name in newest else "",
+            "stream": rule["stream"],
+            "severity": rule["severity"],
+            "for": rule["for"],
+            "reset": rule["reset"],
+        }
+        for name, rule in known.rules().items()
+    ]
+    _show(rows, as_json)
+
+
+@rules.command()
+@click.argument("name")
+@click.option("--version", type=int, help="Another than the newest; 0 is the base.")
+def show(name: str, version: int | None) -> None:
+    """Print every key of the rule NAME, as JSON."""
+    known = _known()
+    if version is None:
+        found = known.rules().get(name)
+    elif version == 0:
+        found = written(known.base[name]) if name in known.base else None
+    else:
+        keys = ((each.name, each.version) for each in known.topic.records)
+        rules = dict(zip(keys, (each.rule for each in known.topic.records), strict=True))
+        found = rules.get((name, version))
+    if found is None:
+        raise click.ClickException(f"no rule {name}: see `changeover rules history`")
+    show_json(found)
+
+
+@rules.command()
+@click.argument("name", required=False)
+@AS_JSON
+def history(name: str | None, as_json: bool) -> None:
+    """List every version that was written, of the rule NAME or of all."""
+    rows = [
+        {
+            "name": each.name,
+            "version": each.version,
+            "from": _since(each),
+            "author": each.author,
+            "what": "ends" if each.rule is None else "holds",
+        }
+        for each in _known().topic.records
+        if name in (None, each.name)
+    ]
+    _show(rows, as_json)
+
+
+@rules.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def check(file: str) -> None:
+    """Check the rules in FILE; needs no Kafka. Exit code 1 and a sentence where one is wrong.
+
+    \b
+    changeover rules check rules.toml
+    """
+    try:
+        found = rules_file.load(file)
+    except RulesError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{file}: {len(found)} rules, all of them good")
+
+
+@rules.command(name="apply")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--effective-from", type=INSTANT, help="Default: in a minute; none holds earlier.")
+@click.option("--prune", is_flag=True, help="End the rules that FILE does not name.")
+@click.option("--author", default=getpass.getuser, help="Who changes them. Default: you.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def apply_(
+    file: str, effective_from: datetime | None, prune: bool, author: str, dry_run: bool
+) -> None:
+    """Write a new version of each rule in FILE that differs from what holds.
+
+    A bad file is refused whole. A version holds for what happens from its instant on and was
+    recorded a minute after it was written; what happened before stays decided as it was.
+
+    \b
+    changeover rules apply rules.toml --effective-from 2026-01-01T00:00:00Z
+    """
+    read = _settings()
+    try:
+        wanted = {rule.name: written(rule) for rule in rules_file.load(file)}
+    except RulesError as error:
+        raise click.ClickException(str(error)) from None
+    known, since = _known(), effective_from or datetime.now(UTC).replace(microsecond=0) + LEAD
+    held = known.rules()
+    gone = dict.fromkeys(held.keys() - wanted.keys()) if prune else {}
+    changes = {name: rule for name, rule in wanted.items() if held.get(name) != rule} | gone
+    made = [
+        RuleVersion(
+            name=name,
+            version=known.versions(name) + 1,
+            effective_from=since,
+            author=author,
+            rule=rule,
+        )
+        for name, rule in sorted(changes.items())
+    ]
+    for each in made:
+        what = "ends" if each.rule is None else "changes" if each.name in held else "begins"
+        click.echo(f"{each.name} {what} with version {each.version} at {_since(each)}")
+    if not made:
+        click.echo("nothing changes")
+    elif dry_run:
+        click.echo("nothing was written: --dry-run")
+    else:
+        _run(lambda: rules_topic.write(read.servers, made))
+
+
+def _since(version: RuleVersion | None) -> str:
+    return "" if version is None else f"{version.effective_from.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        show_json(rows)
+    elif rows:
+        show_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def _settings() -> settings.Settings:
+    try:
+        return settings.read()
+    except settings.SettingsError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _known() -> Known:
+    read = _settings()
+    try:
+        base = rules_file.load(read.rules)
+    except RulesError as error:
+        raise click.ClickException(str(error)) from None
+    found = _run(lambda: rules_topic.written(read.servers))
+    return Known({rule.name: rule for rule in base}, found)
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    try:
+        return asyncio.run(work())
+    except (ReadError, RulesError) as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,173 @@
+"""The versions of rules that operators put on the topic ``rules``: written, read, followed."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from app import kafka
+from schemas import codec, topics
+from schemas.rules import RuleVersion
+from tables import rules
+from tables.rulebook import Rulebook, Version
+from tables.rules import Rule, RulesError
+
+log = structlog.get_logger()
+FRESH_S = 30.0  # design: who has not confirmed the end of `rules` for so long does not decide
+CONFIRM_S = 5.0
+RETRY_S = 1.0
+WAIT_S = 0.1
+
+
+class Written:
+    """The versions on the topic: of two records of one version the first appended counts."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._records: dict[tuple[str, int], tuple[tuple[int, int, int], RuleVersion]] = {}
+        self._versions: dict[tuple[str, int], Version] = {}
+
+    def add(self, record: Any) -> bool:
+        """Take aiokafka's ``record``, and return whether it holds; it may come again.
+
+        One that is no version is logged and left out.
+        """
+        written = codec.decode(codec.rule_version, record.value)
+        place = f"{record.topic}:{record.partition}:{record.offset}"
+        if isinstance(written, codec.Unreadable):
+            log.warning("rule_unreadable", place=place, reason=written.reason)
+            return False
+        key = written.name, written.version
+        rank = record.timestamp, record.partition, record.offset
+        if key in self._records and self._records[key][0] <= rank:
+            return False
+        try:
+            rule = None if written.rule is None else rules.from_written(written.rule)
+        except RulesError as error:
+            log.warning("rule_unreadable", place=place, reason=str(error))
+            return False
+        self._records[key] = rank, written
+        self._versions[key] = Version(*key, written.effective_from, record.timestamp, rule)
+        return True
+
+    @property
+    def records(self) -> list[RuleVersion]:
+        """Return what was written, by name and version."""
+        return [self._records[key][1] for key in sorted(self._records)]
+
+    @property
+    def versions(self) -> list[Version]:
+        """Return the same, ready for a rulebook."""
+        return [self._versions[key] for key in sorted(self._versions)]
+
+
+async def written(servers: str) -> Written:
+    """Return all versions on the topic.
+
+    Raises:
+        ReadError: there is no broker, or no such topic.
+    """
+    found = Written()
+    async for record in kafka.read(servers, [topics.RULES]):
+        found.add(record)
+    return found
+
+
+async def write(servers: str, versions: Iterable[RuleVersion]) -> Written:
+    """Append ``versions``; return all that is on the topic afterwards.
+
+    A key is never used twice, so that compaction removes none.
+
+    Raises:
+        ReadError: there is no broker.
+        RulesError: somebody else wrote one of these versions first; the others are written.
+    """
+    mine = list(versions)
+    async with _producing(servers) as producer:
+        for version in mine:
+            key = f"{version.name}:{version.version}:{secrets.token_hex(4)}".encode()
+            await producer.send_and_wait(topics.RULES, codec.encode(version), key=key)
+    found = await written(servers)
+    for lost in mine:
+        if lost not in found.records:
+            raise RulesError(
+                f"somebody else wrote version {lost.version} of {lost.name} meanwhile, and it "
+                "holds: look with `changeover rules history`, and apply again"
+            )
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _producing(servers: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        yield producer
+    except KafkaError as error:
+        raise kafka.ReadError(f"{servers}: {error}") from None
+    finally:
+        await producer.stop()
+
+
+class Rules:
+    """The rules a worker decides under: it follows the topic, and knows how far it has read."""
+
+    def __init__(self, servers: str, base: tuple[Rule, ...], clock: Callable[[], float]) -> None:
+        """Take ``base`` for what was always in force. clock: monotonic, in seconds."""
+        self._servers = servers
+        self._base = base
+        self._clock = clock
+        self._written = Written()
+        self._books: dict[str, Rulebook] = {}
+        self._confirmed_s: float | None = None
+
+    def book(self, stream: str) -> Rulebook:
+        """Return the rules of ``stream`` with all their versions."""
+        if stream not in self._books:
+            self._books[stream] = Rulebook(stream, self._base, self._written.versions)
+        return self._books[stream]
+
+    def add(self, record: Any) -> None:
+        """Take another record of the topic."""
+        if self._written.add(record):
+            self._books.clear()
+
+    @property
+    def fresh(self) -> bool:
+        """Return whether the end of the topic was confirmed a short while ago."""
+        return self._confirmed_s is not None and self._clock() - self._confirmed_s < FRESH_S
+
+    async def confirmed(self) -> None:
+        """Return when it is fresh: until then nobody may decide."""
+        if self.fresh:
+            return
+        log.warning("rules_unconfirmed", servers=self._servers)
+        while not self.fresh:
+            await asyncio.sleep(WAIT_S)
+        log.info("rules_confirmed")
+
+    async def run(self) -> None:
+        """Follow the topic for ever; a broker that is away is tried again."""
+        while True:
+            try:
+                async with kafka.consuming(self._servers, [topics.RULES]) as consumer:
+                    await self._follow(consumer)
+            except (KafkaError, kafka.ReadError) as error:
+                log.warning("rules_unread", reason=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            asked_s = self._clock()
+            ends = await consumer.end_offsets(consumer.assignment())
+            while [tp for tp, end in ends.items() if await consumer.position(tp) < end]:
+                for records in (await consumer.getmany(timeout_ms=1_000)).values():
+                    for record in records:
+                        self.add(record)
+            self._confirmed_s = asked_s
+            await asyncio.sleep(CONFIRM_S)
