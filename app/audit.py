@@ -13,13 +13,25 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError as CoordinatorNotA
 from app import kafka, rules_topic
 from schemas import codec, topics
 from schemas.decision import Decision
-from tables.intake import Entry, OutOfRangeError, take
+from tables import intake, liveness
+from tables.intake import Entry, OutOfRangeError
+from tables.liveness import Watched
 from tables.rulebook import Rulebook
 from tables.rules import Rule
 
-DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
-    topics.TRANSITIONS: codec.supply_event,
-    topics.PROBES: codec.energy_event,
+
+class Decided(msgspec.Struct, frozen=True):
+    """How a topic is decided on. fresh: the state of a device nobody knew."""
+
+    decoder: msgspec.json.Decoder[Any]
+    take: Callable[[Rulebook, Any, Any, int], tuple[Any, list[Decision]]]
+    fresh: Entry | Watched
+
+
+DECIDED: Mapping[str, Decided] = {
+    topics.TRANSITIONS: Decided(codec.supply_event, intake.take, Entry()),
+    topics.PROBES: Decided(codec.energy_event, intake.take, Entry()),
+    topics.LIVENESS: Decided(codec.liveness_event, liveness.take, Watched()),
 }
 POLL_S = 0.5
 ORIGIN = re.compile(rb"(?P<topic>[\w.-]+):(?P<partition>\d+):(?P<offset>\d+)", re.ASCII)
@@ -69,7 +81,7 @@ class Audit:
         self._servers = servers
         self._base = rules
         self._books: dict[str, Rulebook] = {}
-        self._entries: dict[tuple[str, bytes], Entry] = {}
+        self._states: dict[tuple[str, bytes], Entry | Watched] = {}
         self._expected: dict[str, bytes] = {}
         self._recorded: dict[str, bytes] = {}
         self._later: list[tuple[Any, TopicPartition, int]] = []
@@ -85,22 +97,22 @@ class Audit:
             ReadError: there is no broker, or a topic is missing.
             BehindError: the workers have not come so far.
         """
-        ends = await kafka.end_offsets(self._servers, list(DECODERS))
+        ends = await kafka.end_offsets(self._servers, list(DECIDED))
         await self._decided_to(ends, wait_s)
         versions = (await rules_topic.written(self._servers)).versions
-        self._books = {stream: Rulebook(stream, self._base, versions) for stream in DECODERS}
+        self._books = {stream: Rulebook(stream, self._base, versions) for stream in DECIDED}
         total = sum(ends.values())
-        async for record in kafka.read(self._servers, list(DECODERS), until=ends):
+        async for record in kafka.read(self._servers, list(DECIDED), until=ends):
             self._decide(record)
             if self._report.events % 1_000 == 0:
                 progress(self._report.events, total)
         progress(total, total)
         for count in COUNTS:
-            counted = sum(getattr(entry.counts, count) for entry in self._entries.values())
-            setattr(self._report, count, counted)
+            entries = (each for each in self._states.values() if isinstance(each, Entry))
+            setattr(self._report, count, sum(getattr(each.counts, count) for each in entries))
         async for record in kafka.read(self._servers, [topics.NOTIFICATIONS]):
             self._compare(record, ends)
-        ends = await kafka.end_offsets(self._servers, list(DECODERS))
+        ends = await kafka.end_offsets(self._servers, list(DECIDED))
         for record, partition, offset in self._later:  # decided meanwhile, or so they say
             if offset >= ends.get(partition, 0):
                 self._differ(_place(record), record.value, None)
@@ -129,15 +141,15 @@ class Audit:
 
     def _decide(self, record: Any) -> None:
         self._report.events += 1
-        event = codec.decode(DECODERS[record.topic], record.value)
+        decided = DECIDED[record.topic]
+        event = codec.decode(decided.decoder, record.value)
         if isinstance(event, codec.Unreadable) or record.key != event.device.encode():
             self._report.unreadable += 1
             return
         place = (record.topic, record.key)
-        before = self._entries.get(place, Entry())
-        book = self._books[record.topic]
+        before, book = self._states.get(place, decided.fresh), self._books[record.topic]
         try:
-            self._entries[place], decisions = take(book, before, event, record.timestamp)
+            self._states[place], decisions = decided.take(book, before, event, record.timestamp)
         except OutOfRangeError:
             self._report.unreadable += 1
             return

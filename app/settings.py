@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from schemas import topics
+from schemas.duration import Duration, dec_hook
 
 SERVER = re.compile(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}")
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
@@ -22,6 +23,7 @@ VARIABLES = {
     "database": "CHANGEOVER_DATABASE",
     "outbox": "CHANGEOVER_OUTBOX",
     "dashboard_port": "CHANGEOVER_DASHBOARD_PORT",
+    "silent_after": "CHANGEOVER_SILENT_AFTER",
 }
 
 
@@ -37,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rules: the rules file; None is the default rules.
     database: an SQLAlchemy URL, or empty: an SQLite file in ``home``.
     outbox: the folder that receives messages, or empty: one in ``home``.
+    silent_after: how long nothing is heard of a device until it is silent.
     """
 
     home: str = ".changeover"
@@ -47,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: str = ""
     outbox: str = ""
     dashboard_port: Port = 8470
+    silent_after: Duration = Duration(minutes=5)
 
     @property
     def home_dir(self) -> Path:
@@ -88,7 +92,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             f"environment: KAFKA_BOOTSTRAP_SERVERS: {servers!r} is not host:port[,host:port…]"
         )
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        return msgspec.convert(given, Settings, strict=False, dec_hook=dec_hook)
     except msgspec.ValidationError as error:
         sentence = str(error)
         for field, name in VARIABLES.items():

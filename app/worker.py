@@ -1,6 +1,7 @@
 """The workers: ``faust -A app.worker:decide worker``, likewise ``route`` and ``deliver``."""
 
 import agents.email
+import agents.liveness
 import agents.probes
 import agents.push
 import agents.route

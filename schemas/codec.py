@@ -17,7 +17,7 @@ from schemas.events import (
     Transition,
     Window,
 )
-from schemas.liveness import Gap
+from schemas.liveness import Gap, Heard, LivenessEvent, LivenessTick, Silent
 from schemas.malformed import Malformed
 from schemas.record import Record
 from schemas.rules import RuleVersion
@@ -39,6 +39,9 @@ AnyRecord = (
     | Sent
     | Failed
     | Expired
+    | Silent
+    | Heard
+    | LivenessTick
     | Gap
     | RuleVersion
 )
@@ -51,6 +54,7 @@ supply_event: msgspec.json.Decoder[SupplyEvent] = msgspec.json.Decoder(SupplyEve
 energy_event: msgspec.json.Decoder[EnergyEvent] = msgspec.json.Decoder(EnergyEvent)
 decision: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
 message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+liveness_event: msgspec.json.Decoder[LivenessEvent] = msgspec.json.Decoder(LivenessEvent)
 rule_version: msgspec.json.Decoder[RuleVersion] = msgspec.json.Decoder(RuleVersion)
 delivery: msgspec.json.Decoder[Delivery] = msgspec.json.Decoder(Delivery)
 

@@ -1,7 +1,29 @@
-"""What the servers noticed about a device. Topic ``liveness``, keyed by device."""
+"""What the servers noticed about a device. Topic ``liveness``, keyed by device.
+
+The time of these records is the broker's append time.
+"""
 
 from schemas.events import Ordinal
-from schemas.record import Count, Name, Record, derived_id
+from schemas.record import Count, Instant, Name, Record, derived_id
+
+
+class LivenessRecord(Record, frozen=True, kw_only=True):
+    """heard: the append time of the last record that was heard of the device."""
+
+    device: Name
+    heard: Instant
+
+
+class Silent(LivenessRecord, frozen=True, kw_only=True, tag="silent"):
+    """Nothing was heard for too long, on any of its streams."""
+
+
+class Heard(LivenessRecord, frozen=True, kw_only=True, tag="heard"):
+    """It was silent, and is heard again."""
+
+
+class LivenessTick(LivenessRecord, frozen=True, kw_only=True, tag="liveness_tick"):
+    """Nothing changed, and a deadline has come."""
 
 
 class Gap(Record, frozen=True, kw_only=True, tag="gap"):
@@ -22,6 +44,9 @@ class Gap(Record, frozen=True, kw_only=True, tag="gap"):
     offset: Count | None = None
     missing: Count
     rolled_back: bool
+
+
+LivenessEvent = Silent | Heard | LivenessTick | Gap
 
 
 def gap_id(device: str, stream: str, epoch: str, seq: int) -> str:

@@ -61,6 +61,7 @@ def changelog(group: str, table: str) -> str:
 
 SUPPLY_TABLE = "supply"
 ENERGY_TABLE = "energy"
+LIVENESS_TABLE = "liveness"
 RECIPIENTS_TABLE = "recipients"
 
 TOPICS: tuple[Topic, ...] = (
@@ -78,5 +79,6 @@ TOPICS: tuple[Topic, ...] = (
     Topic(DELIVERIES),
     Topic(changelog(DECIDE, SUPPLY_TABLE), compacted=True),
     Topic(changelog(DECIDE, ENERGY_TABLE), compacted=True),
+    Topic(changelog(DECIDE, LIVENESS_TABLE), compacted=True),
     Topic(changelog(ROUTE, RECIPIENTS_TABLE), compacted=True),
 )

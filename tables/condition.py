@@ -27,11 +27,28 @@ FIELDS = {
     "battery_v": NUMBER,
     "soc_pct": NUMBER,
     "drained_wh": NUMBER,
+    "silent": FLAG,
+    "missing": NUMBER,
+    "rolled_back": FLAG,
 }
-PATHS = {name: f"energy.{name}" for name, kind in FIELDS.items() if kind == NUMBER}
+CONTEXT = ("source", "in_window", "due", "online")
+NOTICED = ("silent", "missing", "rolled_back")
+PATHS = {
+    name: f"presence.{name}" if name in NOTICED else f"energy.{name}"
+    for name in FIELDS
+    if name not in CONTEXT
+} | {name: f"presence.{name}" for name in ("heard", "lost_on")}
 CONTEXT_FIELDS = ("source", "in_window", "due")
-CAUSES = {"transitions": CONTEXT_FIELDS, "probes": CONTEXT_FIELDS}  # what every decision tells
-STREAM_FIELDS = {"transitions": ("source", "in_window", "due", "online"), "probes": tuple(FIELDS)}
+CAUSES = {  # what every decision of a stream tells, besides what its rule names
+    "transitions": CONTEXT_FIELDS,
+    "probes": CONTEXT_FIELDS,
+    "liveness": ("heard", "lost_on"),
+}
+STREAM_FIELDS = {
+    "transitions": CONTEXT,
+    "probes": tuple(name for name in FIELDS if name not in NOTICED),
+    "liveness": NOTICED,
+}
 ALLOWED = {
     SOURCE: ("equals", "not_equals", "in_"),
     FLAG: ("equals", "not_equals"),

@@ -25,6 +25,19 @@ REMEMBERED = 4_096  # contexts of which a policy knows the signals; a device liv
 Signals = tuple[bool | None, ...]
 
 
+class Presence(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the servers noticed. heard: when it was heard last, as text.
+
+    missing, rolled_back, lost_on: what was lost on which stream, at the event that says so.
+    """
+
+    silent: bool
+    heard: str | None
+    missing: int = 0
+    rolled_back: bool = False
+    lost_on: str | None = None
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What conditions see: the context and what the stream has accumulated. None is unknown.
 
@@ -37,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     online: bool | None = None
     named: tuple[Source, ...] = ()
     energy: Energy | None = None
+    presence: Presence | None = None
 
 
 UNKNOWN = Facts()

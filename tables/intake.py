@@ -16,7 +16,7 @@ from schemas.decision import Decision
 from schemas.events import Clock, Event
 from schemas.liveness import Gap, gap_id
 from tables.alert import Alert
-from tables.fold import Facts, State, acts_at, fold, ruled
+from tables.fold import Facts, State, acts_at, fold
 from tables.rulebook import Rulebook
 
 RUNS = 8  # starts of the edge that are remembered: none older has records on their way
@@ -160,10 +160,15 @@ def take(
     before = entry.state
     if before.at is not None and event.ts < before.at:
         entry = _counted(entry, "late")
-    if book.settled(entry.reached or before.at, entry.appended_ms):
-        state, decisions = fold(book.newest.of(event.device), before, event)
-    else:
-        state, decisions = _under_changing_rules(book, entry, event, appended_ms)
+    acts = acts_at(before, event.was if type(event) is Clock else event.ts)
+    reached = entry.reached or before.at or acts
+    policy, state, decisions = book.bring(
+        before,
+        event.device,
+        (reached, entry.appended_ms),
+        (max(reached, acts), appended_ms),
+    )
+    state, more = fold(policy, state, event)
     horizon = None if entry.horizon is None else _horizon(entry.horizon, event)
     after = Entry(  # in order, because naming them takes twice as long
         entry.epoch,
@@ -176,32 +181,13 @@ def take(
         _reached(entry, event, state),
         state,
     )
-    return after, decisions
+    return after, decisions + more if decisions else more
 
 
 def _counted(entry: Entry, name: str, by: int = 1) -> Entry:
     counted = {name: getattr(entry.counts, name) + by}
     counts = msgspec.structs.replace(entry.counts, **counted)
     return msgspec.structs.replace(entry, counts=counts)
-
-
-def _under_changing_rules(
-    book: Rulebook, entry: Entry, event: Event, appended_ms: int
-) -> tuple[State, list[Decision]]:
-    """Fold ``event`` after every change of the rules up to the instant at which it acts."""
-    state, decisions = entry.state, list[Decision]()
-    acts = acts_at(state, event.was if type(event) is Clock else event.ts)
-    reached = entry.reached or state.at or acts
-    after = (max(reached, acts), appended_ms)
-    policy = book.at((reached, entry.appended_ms)).of(event.device)
-    for instant, policies in book.changes((reached, entry.appended_ms), after):
-        following = policies.of(event.device)
-        at = instant if state.at is None else max(instant, state.at)
-        state, more = ruled(policy, following, state, event.device, at)
-        decisions += more
-        policy = following
-    state, more = fold(policy, state, event)
-    return state, decisions + more
 
 
 def _reached(entry: Entry, event: Event, state: State) -> datetime | None:

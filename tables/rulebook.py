@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tables.fold import Policies
+from schemas.decision import Decision
+from tables.fold import Policies, Policy, State, ruled
 from tables.rules import Rule
 
 LEAD_MS = 60_000
@@ -62,6 +63,24 @@ class Rulebook:
         if place not in self._policies:
             self._policies[place] = self._made(*place)
         return self._policies[place]
+
+    def bring(
+        self, state: State, device: str, before: Reach, after: Reach
+    ) -> tuple[Policy, State, list[Decision]]:
+        """Return the policy in force at ``after``, ``state`` under it, and what that decides.
+
+        The rules change one after the other, each at its own instant.
+        """
+        if self.settled(*before):
+            return self.newest.of(device), state, []
+        policy, decisions = self.at(before).of(device), list[Decision]()
+        for instant, policies in self.changes(before, after):
+            following = policies.of(device)
+            at = instant if state.at is None else max(instant, state.at)
+            state, more = ruled(policy, following, state, device, at)
+            decisions += more
+            policy = following
+        return policy, state, decisions
 
     def changes(self, before: Reach, after: Reach) -> Iterator[tuple[datetime, Policies]]:
         """Yield when other rules come into force between ``before`` and ``after``, and which.

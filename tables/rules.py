@@ -48,7 +48,7 @@ class Rule(Written, frozen=True, kw_only=True):
     """
 
     name: RuleName
-    stream: Literal["transitions", "probes"]
+    stream: Literal["transitions", "probes", "liveness"]
     when: Condition
     clear_when: Condition | None = None
     for_: Duration = Duration(seconds=120)

@@ -5,4 +5,5 @@ from schemas import topics
 
 supply = apps.table(apps.decide, topics.SUPPLY_TABLE)
 energy = apps.table(apps.decide, topics.ENERGY_TABLE)
+liveness = apps.table(apps.decide, topics.LIVENESS_TABLE)
 recipients = apps.table(apps.route, topics.RECIPIENTS_TABLE)

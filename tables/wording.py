@@ -20,6 +20,8 @@ PROBLEMS: dict[str, Callable[[dict[str, Fact]], str]] = {
     "inverter_draining": lambda cause: (
         f"{_number(cause, 'drained_wh')} Wh drained since the load went on the inverter"
     ),
+    "device_silent": lambda cause: f"nothing is heard of it since {plain(cause.get('heard'))}",
+    "gap": lambda cause: f"records were lost on their way ({plain(cause.get('lost_on'))})",
     "battery_low": lambda cause: f"the battery is low at {_number(cause, 'soc_pct')} %",
 }
 

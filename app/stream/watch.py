@@ -60,7 +60,10 @@ class Pulse:
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Records of a partition that wait. handled: the last one that does not, if any was."""
+    """Records of a partition that wait, and more came since. handled: the last one that does not.
+
+    end: where the partition ended. since_s: when it was last seen to end there, or first to wait.
+    """
 
     handled: int | None
     end: int
@@ -85,7 +88,7 @@ class Progress(msgspec.Struct):
             if handled is not None and handled + 1 >= offset:
                 continue
             before = self.waiting.get(partition)
-            if before is None or before.handled != handled:
+            if before is None or before.handled != handled or before.end == offset:
                 before = Waiting(handled, offset, now_s)
             waiting[partition] = before
             if offset > before.end and now_s - before.since_s > STUCK_S:

@@ -26,7 +26,7 @@ DEADLINE_S = 240
 class Machine:
     """A broker of its own, and whatever is started beside it; all of it ends with the block."""
 
-    def __init__(self, home: Path, servers: str, rules: Path) -> None:
+    def __init__(self, home: Path, servers: str, rules: Path, **env: str) -> None:
         self.home = home
         self.servers = servers
         self._env = {
@@ -35,6 +35,7 @@ class Machine:
             "CHANGEOVER_HOME": str(home),
             "CHANGEOVER_RULES": str(rules),
             "CHANGEOVER_PARTITIONS": str(PARTITIONS),
+            **env,
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -110,13 +111,13 @@ class Machine:
 
 
 @contextmanager
-def machine(home: Path, rules: Path) -> Iterator[Machine]:
+def machine(home: Path, rules: Path, **env: str) -> Iterator[Machine]:
     home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     with Node(home, port):
         servers = f"127.0.0.1:{port}"
         asyncio.run(ensure(servers, PARTITIONS))
-        house = Machine(home, servers, rules)
+        house = Machine(home, servers, rules, **env)
         try:
             yield house
         finally:

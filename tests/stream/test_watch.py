@@ -94,6 +94,7 @@ def test_a_partition_of_which_nothing_was_ever_handled_is_stuck_too() -> None:
 
 def test_a_partition_in_which_nothing_happens_is_not_stuck() -> None:
     assert look(Progress(), (0, None, 5), (9_999, None, 5)) == [None, None]
+    assert look(Progress(), (0, 4, 9), (500, 4, 9), (510, 4, 12)) == [None] * 3
     assert look(Progress(), (0, 4, 5), (9_999, 4, 5), (10_009, 4, 6)) == [None, None, None]
 
 

@@ -89,6 +89,8 @@ def test_a_mistake_is_refused_with_what_would_be_right(text: str, sentence: str)
 def test_the_default_rules_are_those_of_the_design() -> None:
     assert [rule.name for rule in rules.default()] == [
         "battery_low",
+        "device_silent",
+        "gap",
         "generator_failed_to_start",
         "generator_outside_window",
         "grid_lost",
