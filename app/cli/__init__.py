@@ -14,6 +14,7 @@ COMMANDS = {
     "decide": "Decide on the logs in a folder, without Kafka.",
     "audit": "Decide again on everything recorded, and compare.",
     "rules": "What is watched: list, check, apply, and every version.",
+    "tables": "What the workers keep of each device; rebuild and compare.",
     "topics": "List and read topics.",
     "people": "Who is told, and by what.",
     "devices": "Devices and their owners.",

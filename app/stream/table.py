@@ -1,8 +1,7 @@
 """A table of bytes whose changelog is written and read in batches.
 
-A value is eight bytes of the next source offset, big-endian, then the state. Recovery keeps the
-highest offset of a key, at equal offsets the later record: a paused worker may still write after it
-lost its partition, because Kafka fences the members of a group and not their producers.
+Recovery keeps the highest source offset of a key, at equal offsets the later record: Kafka fences
+the members of a group and not their producers.
 """
 
 import asyncio
@@ -14,9 +13,9 @@ from faust.tables.table import Table as FaustTable
 from faust.types import TP
 
 from app.stream.batches import BatchSchema
+from app.stream.envelope import holds, opened, sealed
 from app.stream.watch import pulse
 
-OFFSET_BYTES = 8
 NEVER = -1
 
 
@@ -62,16 +61,13 @@ class Table(FaustTable[bytes, bytes]):
                 continue  # tables/recovery.py goes on with the last table it knew
             values = self._values(event.message.partition)
             for record in event.message.value:
-                old = values.get(record.key)
-                if old is None or record.value[:OFFSET_BYTES] >= old[:OFFSET_BYTES]:
+                if holds(record.value, values.get(record.key)):
                     values[record.key] = record.value
 
     def read(self, partition: int, key: bytes) -> tuple[int, bytes | None]:
         """Return the source offset to which ``key`` was folded, at first -1, and its state."""
         value = self._values(partition).get(key)
-        if value is None:
-            return NEVER, None
-        return int.from_bytes(value[:OFFSET_BYTES], "big") - 1, value[OFFSET_BYTES:]
+        return (NEVER, None) if value is None else opened(value)
 
     def held(self) -> Iterator[tuple[int, bytes]]:
         """Yield the partition and key of everything that is kept here."""
@@ -86,10 +82,7 @@ class Table(FaustTable[bytes, bytes]):
         Returns when the broker has acknowledged all of them. Raises what the producer raises:
         then memory is as it was, and the changelog holds some of them.
         """
-        values = {
-            key: (offset + 1).to_bytes(OFFSET_BYTES, "big") + state
-            for key, (offset, state) in states.items()
-        }
+        values = {key: sealed(offset, state) for key, (offset, state) in states.items()}
         await self._write(partition, values)
         self._values(partition).update(values)
 

@@ -25,7 +25,7 @@ from faust.types import TP
 
 from app.stream import apps
 from app.stream.batches import BatchScheduler, FetchedBatch
-from app.stream.table import OFFSET_BYTES
+from app.stream.envelope import sealed
 from app.stream.transport import Consumer, Producer
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
@@ -141,8 +141,7 @@ def changelog(
     partition: int, *records: tuple[bytes, int, bytes], topic: str = "test-test-changelog"
 ) -> Any:
     values = [
-        SimpleNamespace(key=key, value=(offset + 1).to_bytes(OFFSET_BYTES, "big") + state)
-        for key, offset, state in records
+        SimpleNamespace(key=key, value=sealed(offset, state)) for key, offset, state in records
     ]
     return SimpleNamespace(message=SimpleNamespace(topic=topic, partition=partition, value=values))
 
