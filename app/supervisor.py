@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +46,9 @@ class NotReadyError(Exception):
 def worker(app: str, env: Mapping[str, str], number: int = 1) -> Program:
     """Return a Faust worker of ``app``: ``decide``, ``route`` or ``deliver``."""
     argv = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
-    return Program(f"{app}-{number}", (sys.executable, *argv), env, READY)
+    # One supervisor a machine and home: its workers are the same members when it starts again.
+    named = {**env, "CHANGEOVER_INSTANCE": f"{socket.gethostname()}-{number}"}
+    return Program(f"{app}-{number}", (sys.executable, *argv), named, READY)
 
 
 def command(name: str, *arguments: str, env: Mapping[str, str], ready: bytes) -> Program:

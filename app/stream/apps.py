@@ -133,6 +133,7 @@ def create(group: str) -> App:
         broker_max_poll_records=5_000,
         broker_commit_interval=1.0,
         broker_session_timeout=SESSION_TIMEOUT_S,
+        consumer_group_instance_id=f"{group}-{SETTINGS.instance}" if SETTINGS.instance else None,
         broker_rebalance_timeout=20.0,
         broker_heartbeat_interval=3.0,
         producer_linger=0.0,

@@ -38,6 +38,7 @@ async def _send(servers: str, people: list[str]) -> None:
             )  # fmt: skip
             value = codec.encode(message)
             await producer.send_and_wait(topics.SMS, value, key=person.encode())
+            await asyncio.sleep(0.002)  # else two would have one append time, and no order
 
 
 def tail(*arguments: str) -> list[str]:

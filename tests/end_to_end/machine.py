@@ -26,12 +26,13 @@ DEADLINE_S = 240
 class Machine:
     """A broker of its own, and whatever is started beside it; all of it ends with the block."""
 
-    def __init__(self, home: Path, servers: str, rules: Path, **env: str) -> None:
+    def __init__(self, home: Path, node: Node, rules: Path, **env: str) -> None:
         self.home = home
-        self.servers = servers
+        self.node = node
+        self.servers = node.servers
         self._env = {
             **os.environ,
-            "KAFKA_BOOTSTRAP_SERVERS": servers,
+            "KAFKA_BOOTSTRAP_SERVERS": node.servers,
             "CHANGEOVER_HOME": str(home),
             "CHANGEOVER_RULES": str(rules),
             "CHANGEOVER_PARTITIONS": str(PARTITIONS),
@@ -39,15 +40,15 @@ class Machine:
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *argv: str) -> None:
+    def start(self, name: str, *argv: str, **env: str) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                mortal(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env
+                mortal(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env | env
             )
 
     def start_worker(self, app: str, number: int = 1) -> None:
         faust = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
-        self.start(f"{app}-{number}", sys.executable, *faust)
+        self.start(f"{app}-{number}", sys.executable, *faust, CHANGEOVER_INSTANCE=str(number))
 
     def start_edge(self, logs: Path, until: str) -> None:
         config = str(logs / "notifications.config")
@@ -68,6 +69,9 @@ class Machine:
         """Return the code with which it ends by itself."""
         return self._running.pop(name).wait(DEADLINE_S)
 
+    def running(self, name: str) -> bool:
+        return self._running[name].poll() is None
+
     def finished(self, name: str) -> bool:
         """Tell whether it has ended; an error of it is one of the test's."""
         code = self._running[name].poll()
@@ -87,6 +91,11 @@ class Machine:
         report: dict[str, Any] = json.loads(
             self.run("audit", "--json", "--wait", str(DEADLINE_S), codes=codes)
         )
+        return report
+
+    def verify(self) -> dict[str, Any]:
+        """Return the report of ``changeover tables verify``."""
+        report: dict[str, Any] = json.loads(self.run("tables", "verify", "--json", codes=(0, 1)))
         return report
 
     def count(self, topic: str) -> int:
@@ -113,11 +122,9 @@ class Machine:
 @contextmanager
 def machine(home: Path, rules: Path, **env: str) -> Iterator[Machine]:
     home.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    with Node(home, port):
-        servers = f"127.0.0.1:{port}"
-        asyncio.run(ensure(servers, PARTITIONS))
-        house = Machine(home, servers, rules, **env)
+    with Node(home, free_port()) as node:
+        asyncio.run(ensure(node.servers, PARTITIONS))
+        house = Machine(home, node, rules, **env)
         try:
             yield house
         finally:
