@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from schemas.record import Instant, Name, Record
+from schemas.record import MOST, Instant, Name, Record
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Volt = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 Power = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
-Ordinal = Annotated[int, msgspec.Meta(ge=1)]
+Ordinal = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 
 
 class Source(StrEnum):

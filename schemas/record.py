@@ -10,7 +10,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+MOST = 2**40  # of anything that is counted: more than a record a millisecond for 30 years
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

@@ -15,6 +15,7 @@ import msgspec
 from schemas.decision import Decision
 from schemas.events import Clock, Event
 from schemas.liveness import Gap, gap_id
+from schemas.record import MOST
 from tables.alert import Alert
 from tables.fold import Facts, State, acts_at, fold
 from tables.rulebook import Rulebook
@@ -185,7 +186,7 @@ def take(
 
 
 def _counted(entry: Entry, name: str, by: int = 1) -> Entry:
-    counted = {name: getattr(entry.counts, name) + by}
+    counted = {name: min(getattr(entry.counts, name) + by, MOST)}
     counts = msgspec.structs.replace(entry.counts, **counted)
     return msgspec.structs.replace(entry, counts=counts)
 

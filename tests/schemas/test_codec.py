@@ -1,5 +1,6 @@
 """The codec, and a golden file for every record and version."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -77,3 +78,11 @@ def test_every_record_has_a_json_schema_that_fixes_its_type_and_version() -> Non
         assert definition["properties"]["type"] == {"enum": [tag]}
         assert definition["properties"]["v"]["enum"] == [1]
     assert msgspec.json.encode(json_schemas())
+
+
+@pytest.mark.parametrize("seq", ["0", "-1", "1.5", "1099511627777", "1" + "0" * 300])
+def test_a_number_that_counts_nothing_is_unreadable(seq: str) -> None:
+    golden = (GOLDEN / "tick.v1.json").read_text()
+    value = re.sub(r'"seq":\d+', f'"seq":{seq}', golden).encode()
+
+    assert isinstance(codec.decode(codec.supply_event, value), codec.Unreadable)
