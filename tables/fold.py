@@ -54,6 +54,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 UNKNOWN = Facts()
+NO_ENERGY = Energy()
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -72,21 +73,15 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """A rule with its conditions made ready. cause: the facts that a decision tells, by name."""
+    """A rule made ready.
+
+    signal: returns whether its condition holds; None if it is as it was.
+    cause: the facts that a decision tells, by name.
+    """
 
     rule: Rule
-    when: Test
-    clear_when: Test | None
+    signal: Test
     cause: tuple[tuple[str, Callable[[Facts], Value]], ...]
-
-    def signal(self, facts: Facts) -> bool | None:
-        """Return whether the condition holds; None if it is as it was."""
-        if self.rule.needs is not None and self.rule.needs not in facts.named:
-            return None
-        verdict = self.when(facts)
-        if self.clear_when is None or verdict:
-            return verdict
-        return False if self.clear_when(facts) else None
 
 
 class Policy:
@@ -101,6 +96,7 @@ class Policy:
         self.watches = tuple(_watch(rule) for rule in sorted(rules, key=lambda rule: rule.name))
         self.rules = {watch.rule.name: watch.rule for watch in self.watches}
         self.quiet: Signals = (None,) * len(self.watches)
+        self._tests = tuple(watch.signal for watch in self.watches)
         read = {field for watch in self.watches for field, _ in watch.cause}
         # Contexts are few and return; readings hardly do.
         self.signals: Callable[[Facts], Signals] = (
@@ -108,7 +104,7 @@ class Policy:
         )
 
     def _signals(self, facts: Facts) -> Signals:
-        return tuple([watch.signal(facts) for watch in self.watches])
+        return tuple([test(facts) for test in self._tests])
 
 
 class Policies:
@@ -133,10 +129,25 @@ class Policies:
 
 
 def _watch(rule: Rule) -> Watch:
-    clear_when = None if rule.clear_when is None else compiled(rule.clear_when)
     cause = sorted({*CAUSES[rule.stream], *rule.when.fields()})
-    named = tuple((field, getter(field)) for field in cause)
-    return Watch(rule, compiled(rule.when), clear_when, named)
+    return Watch(rule, _signal(rule), tuple((field, getter(field)) for field in cause))
+
+
+def _signal(rule: Rule) -> Test:
+    when, needs = compiled(rule.when), rule.needs
+    clear_when = None if rule.clear_when is None else compiled(rule.clear_when)
+    if needs is None and clear_when is None:
+        return when
+
+    def signal(facts: Facts) -> bool | None:
+        if needs is not None and needs not in facts.named:
+            return None
+        verdict = when(facts)
+        if clear_when is None or verdict:
+            return verdict
+        return False if clear_when(facts) else None
+
+    return signal
 
 
 def acts_at(state: State, instant: datetime) -> datetime:
@@ -154,8 +165,13 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
         at = acts_at(state, event.was)
         state, decisions = advance(policy, state, event.device, at, None)
         return _clock_set(policy, state, event, at), decisions
-    facts = None if type(event) is Tick else observe(state.facts, policy.stream, event)
-    return advance(policy, state, event.device, acts_at(state, event.ts), facts)
+    at = acts_at(state, event.ts)
+    if type(event) is not Tick:
+        facts = observe(state.facts, policy.stream, event)
+        return advance(policy, state, event.device, at, facts)
+    if state.wake is None or at < state.wake:  # most events: time passes, and nothing waits for it
+        return State(at, state.facts, state.alerts, state.flickers, state.wake), []
+    return advance(policy, state, event.device, at, None)
 
 
 def advance(
@@ -275,25 +291,19 @@ def _clock_set(policy: Policy, state: State, clock: Clock, at: datetime) -> Stat
 
 def observe(facts: Facts, stream: str, event: Event) -> Facts:
     """Return ``facts`` after an event that is not a tick; what it lacks keeps its last value."""
-    known = event.source is not None
-    source = event.source if known else facts.source
-    named = facts.named
-    if isinstance(event, Transition):
+    source, in_window, named = facts.source, facts.in_window, facts.named
+    if event.source is not None:
+        source, in_window = event.source, event.in_window
+    if type(event) is Transition:
         named = _with(_with(named, event.from_), event.to)
-    elif source is not None:
-        named = _with(named, source)
+    elif source is not None and source not in named:
+        named = (*named, source)
     energy = facts.energy
     if stream == "probes":
-        reading = event if isinstance(event, Reading) else None
-        energy = energy_machine.evolve(energy or Energy(), facts.source, source, reading)
-    return Facts(
-        source,
-        event.in_window if known else facts.in_window,
-        event.due,
-        facts.online if event.online is None else event.online,
-        named,
-        energy,
-    )
+        reading = event if type(event) is Reading else None
+        energy = energy_machine.evolve(energy or NO_ENERGY, facts.source, source, reading)
+    online = facts.online if event.online is None else event.online
+    return Facts(source, in_window, event.due, online, named, energy)
 
 
 def _with(named: tuple[Source, ...], source: Source) -> tuple[Source, ...]:

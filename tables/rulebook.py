@@ -37,7 +37,10 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Rulebook:
-    """All versions of all rules of one stream, under rules that were always in force."""
+    """All versions of all rules of one stream, under rules that were always in force.
+
+    newest: what is in force for a state that has come to ``settled_at`` and ``settled_ms``.
+    """
 
     def __init__(self, stream: str, base: Sequence[Rule], versions: Sequence[Version] = ()) -> None:
         """Take ``base`` for version 0 of each of its rules, in force since ever."""
@@ -48,14 +51,9 @@ class Rulebook:
         self._appended = sorted({version.appended_ms + LEAD_MS for version in self._versions})
         self._policies: dict[tuple[int, int], Policies] = {}
         self._of_rules: dict[tuple[Rule, ...], Policies] = {}
-        self._fixed = not versions
         self.newest = self._made(len(self._effective), len(self._appended))
-
-    def settled(self, at: datetime | None, appended_ms: int) -> bool:
-        """Return whether the newest rules are in force for what has come so far."""
-        return self._fixed or (
-            at is not None and at >= self._effective[-1] and appended_ms >= self._appended[-1]
-        )
+        self.settled_at = self._effective[-1] if versions else ALWAYS
+        self.settled_ms = self._appended[-1] if versions else 0
 
     def at(self, reach: Reach) -> Policies:
         """Return what is in force there; the same object as long as it is the same rules."""
@@ -71,7 +69,7 @@ class Rulebook:
 
         The rules change one after the other, each at its own instant.
         """
-        if self.settled(*before):
+        if before[0] >= self.settled_at and before[1] >= self.settled_ms:
             return self.newest.of(device), state, []
         policy, decisions = self.at(before).of(device), list[Decision]()
         for instant, policies in self.changes(before, after):

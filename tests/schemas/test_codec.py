@@ -85,4 +85,5 @@ def test_a_number_that_counts_nothing_is_unreadable(seq: str) -> None:
     golden = (GOLDEN / "tick.v1.json").read_text()
     value = re.sub(r'"seq":\d+', f'"seq":{seq}', golden).encode()
 
-    assert isinstance(codec.decode(codec.supply_event, value), codec.Unreadable)
+    read = codec.decode(codec.any_record, value)
+    assert isinstance(read, codec.Unreadable)
