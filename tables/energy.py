@@ -34,16 +34,21 @@ def evolve(
 
     before, source: the active source before and after it. reading: the event, if it is one.
     """
-    power, energy_wh = energy.power_w, energy.energy_wh
-    battery, soc, drained = energy.battery_v, energy.soc_pct, energy.drained_mwh
-    if source is Source.INVERTER and before is not Source.INVERTER:
+    drained = energy.drained_mwh
+    if source is Source.INVERTER:
+        if before is not Source.INVERTER:
+            drained = 0
+    elif source is not None:
         drained = 0
-    if reading is not None:
-        power, energy_wh = reading.power_w, reading.energy_wh
-        battery = battery if reading.battery_v is None else reading.battery_v
-        soc = soc if reading.soc_pct is None else reading.soc_pct
-        if drained is not None and source is Source.INVERTER:
-            drained += round(reading.energy_wh * MWH_PER_WH)
-    if source is not None and source is not Source.INVERTER:
-        power, drained = 0.0, 0
-    return Energy(power, energy_wh, battery, soc, drained)
+    if reading is None:
+        power = energy.power_w if source is None or source is Source.INVERTER else 0.0
+        return Energy(power, energy.energy_wh, energy.battery_v, energy.soc_pct, drained)
+    if source is Source.INVERTER and drained is not None:
+        drained += round(reading.energy_wh * MWH_PER_WH)
+    power = reading.power_w if source is None or source is Source.INVERTER else 0.0
+    battery, soc = reading.battery_v, reading.soc_pct
+    if battery is None:
+        battery = energy.battery_v
+    if soc is None:
+        soc = energy.soc_pct
+    return Energy(power, reading.energy_wh, battery, soc, drained)

@@ -79,6 +79,7 @@ class Watch(msgspec.Struct, frozen=True):
     cause: the facts that a decision tells, by name.
     """
 
+    name: str
     rule: Rule
     signal: Test
     cause: tuple[tuple[str, Callable[[Facts], Value]], ...]
@@ -130,7 +131,7 @@ class Policies:
 
 def _watch(rule: Rule) -> Watch:
     cause = sorted({*CAUSES[rule.stream], *rule.when.fields()})
-    return Watch(rule, _signal(rule), tuple((field, getter(field)) for field in cause))
+    return Watch(rule.name, rule, _signal(rule), tuple((field, getter(field)) for field in cause))
 
 
 def _signal(rule: Rule) -> Test:
@@ -181,21 +182,24 @@ def advance(
 
     observed: the facts as they are there; None if only time has passed.
     """
-    facts = state.facts if observed is None else observed
-    signals = policy.quiet if observed is None else policy.signals(observed)
-    alerts = state.alerts
-    asleep = state.wake is None or at < state.wake
-    if asleep and not (_changed(policy, alerts, signals) if alerts else True in signals):
-        return State(at, facts, alerts, state.flickers, state.wake), []
-    return _walked(policy, state, device, at, facts, signals)
+    if observed is None:
+        return _walked(policy, state, device, at, state.facts, policy.quiet)
+    signals, alerts = policy.signals(observed), state.alerts
+    if alerts:
+        still = (state.wake is None or at < state.wake) and not _changed(policy, alerts, signals)
+    else:
+        still = True not in signals
+    if still:
+        return State(at, observed, alerts, state.flickers, state.wake), []
+    return _walked(policy, state, device, at, observed, signals)
 
 
 def _changed(policy: Policy, alerts: dict[str, Alert], signals: Signals) -> bool:
-    if signals is policy.quiet:
-        return False
     for watch, signal in zip(policy.watches, signals, strict=True):
-        if signal is not None and signal != alerts.get(watch.rule.name, CLEAR).breached:
-            return True
+        if signal is not None:
+            alert = alerts.get(watch.name)
+            if signal != (alert is not None and alert.since is not None and alert.clearing is None):
+                return True
     return False
 
 

@@ -157,9 +157,12 @@ class Chaos:
             self._house.kill(name)
             self._working.remove(number)
         elif fault == "pause":
+            member = self._house.ready(name)
             self._house.signal(name, signal.SIGSTOP)
             time.sleep(SESSION_TIMEOUT_S + 2)
             self._house.signal(name, signal.SIGCONT)
+            if not member:  # it had nothing that another could have taken: it may go on
+                return
             code = self._house.ended(name)
             self._working.remove(number)
             if code != EXIT_UNFINISHED:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app.supervisor import READY
 from schemas import topics
 from schemas.codec import encode
 from tables.intake import Entry, take
@@ -118,7 +117,7 @@ def test_rubbish_is_kept_with_its_reason_and_disturbs_nobody(tmp_path: Path) -> 
                 expected |= {encode(decision) for decision in decisions}
     with machine(tmp_path / "house", RULES) as house:
         house.start_worker("decide")
-        eventually(lambda: READY.decode() in house.log("decide-1"))
+        eventually(lambda: house.ready("decide-1"))
         asyncio.run(send(house.servers, mixed(devices, chance)))
         eventually(lambda: house.count(topics.MALFORMED) >= RUBBISH)
         audit = house.audit()

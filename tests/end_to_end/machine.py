@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app.broker.node import Node
 from app.broker.ports import free_port
 from app.broker.topics import ensure
-from app.supervisor import mortal
+from app.supervisor import READY, mortal
 
 PARTITIONS = 4
 COMMAND = (sys.executable, "-c", "from app.cli import main; main()")
@@ -39,9 +39,11 @@ class Machine:
             **env,
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._began: dict[str, int] = {}
 
     def start(self, name: str, *argv: str, **env: str) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
+            self._began[name] = log.tell()
             self._running[name] = subprocess.Popen(
                 mortal(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env | env
             )
@@ -92,6 +94,10 @@ class Machine:
             self.run("audit", "--json", "--wait", str(DEADLINE_S), codes=codes)
         )
         return report
+
+    def ready(self, name: str) -> bool:
+        """Tell whether a worker has joined its group since it was started."""
+        return READY in (self.home / f"{name}.log").read_bytes()[self._began[name] :]
 
     def verify(self) -> dict[str, Any]:
         """Return the report of ``changeover tables verify``."""
