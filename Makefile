@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check chaos screenshots lock clean
+.PHONY: help demo test check chaos bench screenshots lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ check: .venv/dev ## Run the linters and the type checker
 
 chaos: .venv/dev ## Kill and pause workers and broker under load; SEED=1 MINUTES=1
 	@$(BIN)/python -m tests.chaos.run --seed $(or $(SEED),1) --minutes $(or $(MINUTES),1)
+
+bench: .venv/dev ## Measure what is promised, beside its peers; NAME=core runs one
+	@$(BIN)/python -m bench $(NAME)
 
 screenshots: .venv/dev ## Take pictures of the pages with Debian's chromium
 	@deploy/prerequisites chromium

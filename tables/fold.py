@@ -63,6 +63,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     at: the state's time; it never goes back. alerts: by rule, only those that are not idle.
     flickers: how often a condition was true for less than its hold.
     wake: before it, time alone changes no alert; None is never.
+    set_back: how often the device's clock was.
     """
 
     at: datetime | None = None
@@ -70,6 +71,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     alerts: dict[str, Alert] = {}
     flickers: int = 0
     wake: datetime | None = None
+    set_back: int = 0
 
 
 class Watch(msgspec.Struct, frozen=True):
@@ -171,7 +173,7 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
         facts = observe(state.facts, policy.stream, event)
         return advance(policy, state, event.device, at, facts)
     if state.wake is None or at < state.wake:  # most events: time passes, and nothing waits for it
-        return State(at, state.facts, state.alerts, state.flickers, state.wake), []
+        return State(at, state.facts, state.alerts, state.flickers, state.wake, state.set_back), []
     return advance(policy, state, event.device, at, None)
 
 
@@ -190,7 +192,7 @@ def advance(
     else:
         still = True not in signals
     if still:
-        return State(at, observed, alerts, state.flickers, state.wake), []
+        return State(at, observed, alerts, state.flickers, state.wake, state.set_back), []
     return _walked(policy, state, device, at, observed, signals)
 
 
@@ -219,12 +221,14 @@ def _walked(
             alert = evolve(rule, alert, change)
             if change.kind is Step.BREACHED:
                 cause = {field: get(facts) for field, get in watch.cause}
-                alert = msgspec.structs.replace(alert, cause=cause)
+                # An instant that comes twice names another episode the second time.
+                named = change.at + state.set_back * MICROSECOND if state.set_back else None
+                alert = msgspec.structs.replace(alert, cause=cause, named=named)
             flickers += change.kind is Step.FLICKERED
         alerts[rule.name] = alert
     if len(decisions) > 1:
         decisions.sort(key=_order)
-    return _settled(policy, State(at, facts, alerts, flickers)), decisions
+    return _settled(policy, State(at, facts, alerts, flickers, None, state.set_back)), decisions
 
 
 def _order(decision: Decision) -> tuple[datetime, str]:
@@ -239,7 +243,7 @@ def _settled(policy: Policy, state: State) -> State:
     alerts = {name: alert for name, alert in state.alerts.items() if not alert.idle(at)}
     wakes = [_wake(policy.rules.get(name), alert) for name, alert in alerts.items()]
     wake = min((each for each in wakes if each is not None), default=None)
-    return State(at, state.facts, alerts, state.flickers, wake)
+    return State(at, state.facts, alerts, state.flickers, wake, state.set_back)
 
 
 def _wake(rule: Rule | None, alert: Alert) -> datetime | None:
@@ -279,7 +283,7 @@ def ruled(
             alert = evolve(rule, alert, change)
             flickers += change.kind is Step.FLICKERED
         alerts[name] = alert
-    state = State(max(at, state.at or at), state.facts, alerts, flickers)
+    state = State(max(at, state.at or at), state.facts, alerts, flickers, None, state.set_back)
     return _settled(new, state), decisions + sorted(changed, key=_order)
 
 
@@ -290,7 +294,8 @@ def _clock_set(policy: Policy, state: State, clock: Clock, at: datetime) -> Stat
         name: moved(policy.rules[name], alert, since, by) if name in policy.rules else alert
         for name, alert in state.alerts.items()
     }
-    return _settled(policy, State(at + by, state.facts, alerts, state.flickers))
+    set_back = state.set_back + (clock.is_ < clock.was)
+    return _settled(policy, State(at + by, state.facts, alerts, state.flickers, None, set_back))
 
 
 def observe(facts: Facts, stream: str, event: Event) -> Facts:

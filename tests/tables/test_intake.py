@@ -186,6 +186,15 @@ def test_a_horizon_of_the_wrong_clock_moves_with_it() -> None:
     assert told(decisions) == [("fired", 30, 0)]
 
 
+def test_an_instant_that_comes_twice_names_two_episodes() -> None:
+    set_back = clock(100, 100, 0, 60)
+    _, decisions, _ = taken(*number([*OUTAGE, tick(100), set_back, *OUTAGE]))
+    first, *_, second = [each for each in decisions if each.kind == "fired"]
+
+    assert first.id != second.id
+    assert (second.episode - first.episode).total_seconds() == 1e-6
+
+
 SECONDS = st.integers(0, 300)
 STEPS = st.lists(st.tuples(SECONDS, st.booleans()), max_size=12)
 

@@ -1,0 +1,1 @@
+"""What we are compared with: the same job, done as others would."""

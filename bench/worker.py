@@ -1,0 +1,92 @@
+"""A worker on Kafka against a bare ``getmany`` loop and stock Faust, and several at once."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import cluster, measure, workload
+from bench.cluster import Used
+from bench.core import same
+from bench.measure import Result, rounds, turns
+from schemas import topics
+
+DEVICES, EACH = 10_000, 40
+ROUNDS = 5
+STOCK_EACH = 2
+STOCK = (sys.executable, "-m", "faust", "-A", "bench.peers.stock", "worker", "-l", "info",
+         "--without-web")  # fmt: skip
+GETMANY = (sys.executable, "-m", "bench.peers.getmany")
+WORKERS = (1, 2, 4)
+
+
+def worker() -> list[Result]:
+    """CPU and wall time an event against bare aiokafka; CPU against stock Faust."""
+    load = {topics.TRANSITIONS: workload.payloads(topics.TRANSITIONS, DEVICES, EACH)}
+    cpu, wall, rss = [], [], []
+    with cluster.prepared(load) as home:
+        for number in rounds(ROUNDS):
+            pair = [_run(home, argv) for argv in turns(number, cluster.WORKER, GETMANY)]
+            (ours, mine), (bare, other) = turns(number, *pair)
+            same(mine, other)
+            cpu.append(ours.cpu_s / bare.cpu_s)
+            wall.append(ours.wall_s / bare.wall_s)
+            rss.append(ours.rss_mb)
+    return [
+        measure.result("worker cpu", cpu, 1.3, "lower", "x getmany"),
+        measure.result("worker wall", wall, 1.3, "lower", "x getmany"),
+        measure.result("worker memory", rss, None, "lower", "MB"),
+        _against_stock(),
+    ]
+
+
+def _against_stock() -> Result:
+    load = {topics.TRANSITIONS: workload.payloads(topics.TRANSITIONS, DEVICES, STOCK_EACH)}
+    large = {topics.TRANSITIONS: workload.payloads(topics.TRANSITIONS, DEVICES, EACH)}
+    found = []
+    with cluster.prepared(load) as small, cluster.prepared(large) as home:
+        for number in rounds(3):
+            jobs = ((home, cluster.WORKER, topics.DECIDE), (small, STOCK, "stock"))
+            pair = [_run(*job) for job in turns(number, *jobs)]
+            (ours, _), (stock, _) = turns(number, *pair)
+            found.append((stock.cpu_s / STOCK_EACH) / (ours.cpu_s / EACH))
+    return measure.result("worker stock Faust", found, 12, "higher", "x stock")
+
+
+def scale() -> list[Result]:
+    """Events a CPU second of all workers together, with more of them on the same partitions."""
+    load = workload.payloads(topics.TRANSITIONS, DEVICES, EACH)
+    rates: dict[int, list[float]] = {workers: [] for workers in WORKERS}
+    with cluster.prepared({}) as home:
+        for _ in rounds(3):
+            for workers in WORKERS:
+                rates[workers].append(len(load) / _together(home, workers, load))
+    return [
+        measure.result(
+            f"scale {workers} workers",
+            [each / one for each, one in zip(rates[workers], rates[1], strict=True)],
+            0.9,
+            "higher",
+            "x one alone",
+        )
+        for workers in WORKERS[1:]
+    ]
+
+
+def _together(home: Path, workers: int, load: Sequence[cluster.Record]) -> float:
+    """Return the CPU seconds of ``workers`` that do the work side by side."""
+    with cluster.copied(home) as node, ExitStack() as stack:
+        pids = [
+            stack.enter_context(cluster.program(node, cluster.WORKER))[0] for _ in range(workers)
+        ]
+        before = sum(map(cluster.cpu_s, pids))
+        asyncio.run(cluster.produce(node.servers, topics.TRANSITIONS, load))
+        cluster.until_committed(node.servers, topics.DECIDE, [topics.TRANSITIONS])
+        return sum(map(cluster.cpu_s, pids)) - before
+
+
+def _run(home: Path, argv: Sequence[str], group: str = topics.DECIDE) -> tuple[Used, list[bytes]]:
+    with cluster.copied(home) as node:
+        used = cluster.used(node, argv, topics.TRANSITIONS, group)
+        return used, asyncio.run(cluster.values(node.servers, topics.NOTIFICATIONS))
