@@ -21,7 +21,7 @@ check: .venv/dev ## Run the linters and the type checker
 chaos: .venv/dev ## Kill and pause workers and broker under load; SEED=1 MINUTES=1
 	@$(BIN)/python -m tests.chaos.run --seed $(or $(SEED),1) --minutes $(or $(MINUTES),1)
 
-bench: .venv/dev ## Measure what is promised, beside its peers; NAME=core runs one
+bench: .venv/bench ## Measure what is promised, beside its peers; NAME=core runs one
 	@$(BIN)/python -m bench $(NAME)
 
 screenshots: .venv/dev ## Take pictures of the pages with Debian's chromium
@@ -29,7 +29,7 @@ screenshots: .venv/dev ## Take pictures of the pages with Debian's chromium
 	@$(BIN)/python -m tests.browser.screenshots screenshots
 
 lock: ## Pin every dependency anew, with hashes (needs uv: pip install uv)
-	@set -e; for lock in edge:edge server:edge,server dev:edge,server,dev; do \
+	@set -e; for lock in edge:edge server:edge,server dev:edge,server,dev bench:edge,server,dev,bench; do \
 	  extras=$$(echo "$${lock#*:},build" | sed 's/,/ --extra /g'); \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-annotate --extra $$extras pyproject.toml -o deploy/requirements/$${lock%%:*}.txt; \
@@ -42,7 +42,7 @@ clean: ## Remove what was built and what the demos left
 	@deploy/prerequisites python
 	@python3 -m venv .venv
 
-.venv/server .venv/dev: .venv/%: deploy/requirements/%.txt pyproject.toml | .venv/bin/python
+.venv/server .venv/dev .venv/bench: .venv/%: deploy/requirements/%.txt pyproject.toml | .venv/bin/python
 	@deploy/prerequisites java
 	@echo "installing Python packages ($*)"
 	@$(INSTALL) --require-hashes -r $<

@@ -16,6 +16,7 @@ RESULTS = Path(__file__).parent / "results.json"
 BENCHES: dict[str, Callable[[], list[Result]]] = {
     "core": core.core,
     "bytes": core.bytes_,
+    "frameworks": worker.frameworks,
     "worker": worker.worker,
     "recovery": state.recovery,
     "memory": state.memory,
@@ -27,7 +28,7 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def main(names: tuple[str, ...]) -> None:
-    """Run the benches NAME, or all: core, bytes, worker, recovery, memory, latency, scale."""
+    """Run the benches NAME, or all of them: core, bytes, frameworks, worker, …"""
     unknown = set(names) - BENCHES.keys()
     if unknown:
         raise click.UsageError(f"no bench {min(unknown)}; there are {', '.join(BENCHES)}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import cluster, measure, workload
+from bench import cluster, core, measure, workload
 from bench.cluster import Used
 from bench.core import same
 from bench.measure import Result, rounds, turns
@@ -17,6 +17,9 @@ ROUNDS = 5
 STOCK_EACH = 2
 STOCK = (sys.executable, "-m", "faust", "-A", "bench.peers.stock", "worker", "-l", "info",
          "--without-web")  # fmt: skip
+QUIX = (sys.executable, "-m", "bench.peers.quix_peer")
+SMALL = 500
+FRAMEWORKS = {"Quix": (QUIX, "quix-peer", 20), "stock Faust": (STOCK, "stock", 40)}
 GETMANY = (sys.executable, "-m", "bench.peers.getmany")
 WORKERS = (1, 2, 4)
 
@@ -52,6 +55,25 @@ def _against_stock() -> Result:
             (ours, _), (stock, _) = turns(number, *pair)
             found.append((stock.cpu_s / STOCK_EACH) / (ours.cpu_s / EACH))
     return measure.result("worker stock Faust", found, 12, "higher", "x stock")
+
+
+def frameworks() -> list[Result]:
+    """CPU an event of other frameworks on Kafka against our job from bytes to bytes."""
+    records = workload.payloads(topics.TRANSITIONS, SMALL, EACH)
+    values = [value for _, value in records]
+    expected = core.ours(topics.TRANSITIONS, values)
+    found: dict[str, list[float]] = {name: [] for name in FRAMEWORKS}
+    with cluster.prepared({topics.TRANSITIONS: records}) as home:
+        for _ in rounds(3):
+            for name, (argv, group, _) in FRAMEWORKS.items():
+                mine = measure.cpu(lambda: core.ours(topics.TRANSITIONS, values))
+                used, theirs = _run(home, argv, group)
+                same(expected, theirs)
+                found[name].append(used.cpu_s / mine)
+    return [
+        measure.result(f"bytes {name}", found[name], target, "higher", f"x {name}")
+        for name, (_, _, target) in FRAMEWORKS.items()
+    ]
 
 
 def scale() -> list[Result]:

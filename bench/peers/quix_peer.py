@@ -4,8 +4,10 @@ State is pickled, because Quix's own JSON would read instants back as text. All 
 it by default: RocksDB, a changelog topic, at least once, a checkpoint every 5 s.
 """
 
-import argparse
+import os
 import pickle
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from quixstreams import Application, State
 from quixstreams.models import TopicConfig
 from quixstreams.state.rocksdb import RocksDBOptions
 
+from app.supervisor import READY
 from bench.peers import plain
 from bench.peers.plain_rules import Record
+from schemas import topics
 
 STATE = "state"
 
@@ -44,28 +48,18 @@ def application(
     state_dir: Path,
     group: str = "quix-peer",
     partitions: int = 4,
-    records: int = 0,
     **more: Any,
 ) -> Application:
     """Return the application that decides the topic ``source`` of ``stream`` into ``target``.
 
-    records: stop after so many; 0 is never. more: other settings of Quix.
+    more: other settings of Quix.
     """
-    seen = 0
-
-    def count(_topic: str, _partition: int, _offset: int) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == records:
-            app.stop()
-
     app = Application(
         broker_address=broker,
         consumer_group=group,
         auto_offset_reset="earliest",
         state_dir=state_dir,
         rocksdb_options=RocksDBOptions(dumps=pickle.dumps, loads=pickle.loads),
-        on_message_processed=count,
         loglevel="WARNING",
         **more,
     )
@@ -79,28 +73,18 @@ def application(
 
 
 def main() -> None:
-    """Decide one topic into another until ended, or until ``--records`` are decided."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--broker", required=True, help="host:port")
-    parser.add_argument("--stream", required=True, choices=("transitions", "probes"))
-    parser.add_argument("--source", required=True, help="topic of events")
-    parser.add_argument("--target", required=True, help="topic of decisions")
-    parser.add_argument("--state-dir", type=Path, required=True)
-    parser.add_argument("--group", default="quix-peer")
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--records", type=int, default=0)
-    told = parser.parse_args()
-    app = application(
-        told.broker,
-        told.stream,
-        told.source,
-        told.target,
-        state_dir=told.state_dir,
-        group=told.group,
-        partitions=told.partitions,
-        records=told.records,
-    )
-    app.run()
+    """Decide ``transitions`` into ``notifications`` until ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        app = application(
+            os.environ["KAFKA_BOOTSTRAP_SERVERS"],
+            topics.TRANSITIONS,
+            topics.TRANSITIONS,
+            topics.NOTIFICATIONS,
+            state_dir=Path(folder),
+        )
+        sys.stdout.write(READY.decode() + "\n")
+        sys.stdout.flush()
+        app.run()
 
 
 if __name__ == "__main__":

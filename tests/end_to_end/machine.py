@@ -88,6 +88,14 @@ class Machine:
         assert done.returncode in codes, done.stderr.decode()
         return done.stdout
 
+    def fails(self, *arguments: str) -> bytes:
+        """Return what one of our commands complains of."""
+        done = subprocess.run(
+            (*COMMAND, *arguments), env=self._env, capture_output=True, timeout=600, check=False
+        )
+        assert done.returncode == 1, done
+        return done.stderr
+
     def audit(self, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
         """Return the report of ``changeover audit``, which waits for the workers."""
         report: dict[str, Any] = json.loads(

@@ -4,10 +4,13 @@ import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from app.stream.envelope import opened, sealed
 from schemas import topics
+from tables import intake
 from tests.end_to_end import logs
 from tests.end_to_end.machine import Machine, decided, eventually, machine
 
@@ -64,6 +67,30 @@ def test_an_altered_decision_is_found(tmp_path: Path, rules: Path) -> None:
         assert [each["id"] for each in report["differences"][:2]] == [altered["id"], "0" * 32]
         assert json.loads(report["differences"][0]["expected"])["severity"] == "warning"
         assert len(report["differences"]) == 3
+
+
+def test_an_altered_state_is_found(tmp_path: Path, rules: Path) -> None:
+    changelog = topics.changelog(topics.DECIDE, topics.SUPPLY_TABLE)
+    with machine(tmp_path / "home", rules) as house:
+        folder = tmp_path / "shop"
+        logs.write(folder, house.servers, seed=1, lines=100)
+        house.start_worker("decide")
+        house.start_edge(folder, UNTIL)
+        eventually(lambda: house.finished("edge-shop"))
+        house.audit()  # which waits for the worker
+        untouched = house.verify()
+        shown = json.loads(house.run("tables", "show", "shop"))
+        offset, state = opened(house.values(changelog)[-1])
+        entry = intake.read(state)
+        altered = intake.written(msgspec.structs.replace(entry, seq=entry.seq + 1))
+        send(house, changelog, b"shop", sealed(offset, altered))
+        (difference,) = house.verify()["differences"]
+
+        assert (untouched["states"], untouched["differences"]) == (2, [])
+        assert shown["supply"]["seq"] == entry.seq
+        assert (difference["table"], difference["device"]) == ("supply", "shop")
+        assert difference["stored"]["seq"] == difference["rebuilt"]["seq"] + 1
+        assert b"nothing is kept of nobody" in house.fails("tables", "show", "nobody")
 
 
 def test_rubbish_is_parked_and_the_rest_decided(tmp_path: Path, rules: Path) -> None:
