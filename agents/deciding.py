@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import structlog
 
-from agents.parking import Unfit, parked, parsed
+from agents.parking import Unfit, parked
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send, send_all
@@ -76,7 +76,7 @@ class Folding(ABC, Generic[Kept]):
             except Unfit as unfit:
                 sends.append(parked(batch, record, str(unfit)))
                 continue
-            key = event.device.encode()
+            key = cast("bytes", record.key)
             # A state of ours that cannot be read is nobody's record: the worker ends.
             folded_to, before = entries.get(key) or self._read(batch.partition, key)
             if record.offset <= folded_to:  # a redelivery: its effects are stored
@@ -108,7 +108,9 @@ class Folding(ABC, Generic[Kept]):
             self.stored(batch.partition, states.keys(), new)
 
     def _event(self, record: KafkaRecord) -> Any:
-        event = parsed(self._decoder, record)
+        event = codec.decode(self._decoder, record.value)
+        if isinstance(event, codec.Unreadable):
+            raise Unfit(event.reason)
         if record.key != event.device.encode():
             raise Unfit(f"the key is not the device {event.device!r}")
         return event

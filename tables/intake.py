@@ -239,6 +239,8 @@ def _reached(entry: Entry, event: Event, state: State) -> datetime | None:
 
 def raised(before: Entry, after: Entry, event: Event, stream: str, offset: int) -> Gap | None:
     """Return the gap that ``event``, at ``offset``, revealed: what ``take`` made of ``before``."""
+    if after.counts is before.counts:  # nothing was counted, as nearly always
+        return None
     rolled_back = after.counts.rollbacks > before.counts.rollbacks
     missing = after.counts.missing - before.counts.missing
     if not missing and not rolled_back:
