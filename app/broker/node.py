@@ -183,12 +183,12 @@ class Node:
                 f"{data} is half-written: it has no {lacking}. Put a whole copy in its "
                 f"place, or move it away to begin with no data: mv {data} {data}.damaged"
             )
-        return self._properties(data, free_port())
+        return self._properties(data, free_port(self._port))
 
     def _format(self, classpath: str, data: Path) -> None:
         new = data.with_name("data.new")
         shutil.rmtree(new, ignore_errors=True)
-        properties = self._properties(new, free_port())
+        properties = self._properties(new, free_port(self._port))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # One argument: one id in 64 begins with a dash and would be taken for an option.
         tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config")

@@ -11,9 +11,12 @@ LOOPBACK = "127.0.0.1"
 FIRST, LAST = 10_000, 32_000
 
 
-def free_port() -> int:
-    """Return a port on which nothing listens now; somebody may take it before you do."""
-    while in_use(port := FIRST + secrets.randbelow(LAST - FIRST)):
+def free_port(*but: int) -> int:
+    """Return a port on which nothing listens now, none of ``but``.
+
+    Somebody may take it before you do.
+    """
+    while in_use(port := FIRST + secrets.randbelow(LAST - FIRST)) or port in but:
         pass
     return port
 

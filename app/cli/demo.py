@@ -111,7 +111,8 @@ def _settings() -> settings.Settings:
     home = base.home_dir / "demo" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     (home / "device").mkdir(parents=True)
     (home / "rules.toml").write_text(RULES)
-    broker, pages = free_port(), free_port()
+    broker = free_port()
+    pages = free_port(broker)
     return settings.Settings(
         home=str(home), broker_port=broker, dashboard_port=pages, rules=str(home / "rules.toml")
     )

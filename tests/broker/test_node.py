@@ -221,3 +221,11 @@ def test_no_cluster_is_told_with_its_address() -> None:
 
     with pytest.raises(ClusterUnreachableError, match=f"no Kafka answers at 127.0.0.1:{port}"):
         asyncio.run(ensure(f"127.0.0.1:{port}", 4))
+
+
+def test_a_free_port_is_none_of_those_that_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter((5, 5, 7))
+    monkeypatch.setattr("secrets.randbelow", lambda _: next(drawn))
+    monkeypatch.setattr("app.broker.ports.in_use", lambda _: False)
+
+    assert free_port(10_005) == 10_007

@@ -69,7 +69,7 @@ class Chaos:
         self._house, self._node = house, node
         self._chance = random.Random(f"faults/{seed}")
         self._working: set[int] = set()
-        self._still = threading.Event()
+        self._still, self._given_up = threading.Event(), threading.Event()
         self._calm_since_s: float | None = None
         self._rules = parse(RULES.read_text(), RULES.name)
 
@@ -87,13 +87,16 @@ class Chaos:
             while time.monotonic() < until:
                 time.sleep(self._chance.uniform(1, 5))
                 self._fault(self._chance.choices(FAULTS, WEIGHTS)[0])
-        finally:
             self._still.set()
             if not self._working:
                 self._start(1)
             while shipping.is_alive() or not self._quiet():
                 self._revive()
                 time.sleep(0.5)
+        finally:
+            self._still.set()
+            self._given_up.set()
+            shipping.join()
 
     def _quiet(self) -> bool:
         """Tell whether the workers have had the time to end by themselves, and none has."""
@@ -125,7 +128,7 @@ class Chaos:
                 device.step()
                 shipper.wake.set()
             await asyncio.sleep(STEP_S)
-        while any(device.spool.waiting for device in self.devices):
+        while any(device.spool.waiting for device in self.devices) and not self._given_up.is_set():
             await asyncio.sleep(STEP_S)
         for task in tasks:
             task.cancel()
