@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "bytes": core.bytes_,
     "frameworks": worker.frameworks,
     "worker": worker.worker,
+    "streams": worker.streams,
     "recovery": state.recovery,
     "memory": state.memory,
     "latency": latency.latency,

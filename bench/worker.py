@@ -1,10 +1,12 @@
 """A worker on Kafka against a bare ``getmany`` loop and stock Faust, and several at once."""
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench import cluster, core, measure, workload
 from bench.cluster import Used
@@ -22,6 +24,8 @@ SMALL = 500
 FRAMEWORKS = {"Quix": (QUIX, "quix-peer", 20), "stock Faust": (STOCK, "stock", 40)}
 GETMANY = (sys.executable, "-m", "bench.peers.getmany")
 WORKERS = (1, 2, 4)
+STREAMS = Path(__file__).parent / "peers" / "kafka_streams"
+STREAMS_EACH = 100
 
 
 def worker() -> list[Result]:
@@ -74,6 +78,33 @@ def frameworks() -> list[Result]:
         measure.result(f"bytes {name}", found[name], target, "higher", f"x {name}")
         for name, (_, _, target) in FRAMEWORKS.items()
     ]
+
+
+def streams() -> list[Result]:
+    """CPU an event and memory against Kafka Streams, once both have done four fifths."""
+    load = {topics.TRANSITIONS: workload.payloads(topics.TRANSITIONS, DEVICES, STREAMS_EACH)}
+    subprocess.run(("mvn", "-B", "-q", "-f", str(STREAMS / "pom.xml"), "package"), check=True)
+    cpu, rss = [], []
+    with cluster.prepared(load) as home, TemporaryDirectory() as folder:
+        built = f"{STREAMS}/target/classes:{STREAMS}/target/lib/*"
+        java = ("java", f"-Dstate.dir={folder}", "-cp", built, "KafkaStreamsPeer")
+        jobs = ((cluster.WORKER, topics.DECIDE), (java, "kafka-streams-peer"))
+        for number in rounds(3):
+            pair = [_warm(home, *job) for job in turns(number, *jobs)]
+            (ours, mine), (peer, theirs) = turns(number, *pair)
+            same(mine, theirs)
+            cpu.append(ours[0] / peer[0])
+            rss.append(ours[1] / peer[1])
+    return [
+        measure.result("worker cpu Streams", cpu, 1.0, "lower", "x Streams"),
+        measure.result("worker memory Streams", rss, 0.2, "lower", "x Streams"),
+    ]
+
+
+def _warm(home: Path, argv: Sequence[str], group: str) -> tuple[tuple[float, float], list[bytes]]:
+    with cluster.copied(home) as node:
+        used = cluster.warm(node, argv, topics.TRANSITIONS, group)
+        return used, asyncio.run(cluster.values(node.servers, topics.NOTIFICATIONS))
 
 
 def scale() -> list[Result]:

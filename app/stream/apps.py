@@ -39,11 +39,9 @@ def _configured() -> tuple[settings.Settings, tuple[Rule, ...]]:
 
 SETTINGS, BASE = _configured()
 rules = Rules(SETTINGS.servers, BASE, boot_clock)
-RECOVERY_BUFFER = (
-    64  # batches; 1 would let old values overwrite newer ones (tables/recovery.py:489)
-)
-
-
+# Batches; 1 would let old values overwrite newer ones (tables/recovery.py:489).
+RECOVERY_BUFFER = 64
+BUFFERED = 8  # batches of at most 5,000 records that wait for an agent: most of a worker's memory
 SOURCES = frozenset(topic.name for topic in topics.TOPICS if not topic.compacted)
 
 
@@ -129,7 +127,7 @@ def create(group: str) -> App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=0,
-        stream_buffer_maxsize=64,
+        stream_buffer_maxsize=BUFFERED,
         broker_max_poll_records=5_000,
         broker_commit_interval=1.0,
         broker_session_timeout=SESSION_TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""Faust's transport, three defects of its consumer overridden, with a producer to be trusted.
+"""Faust's transport, four defects of its consumer overridden, with a producer to be trusted.
 
 Found in faust-streaming 0.15.3, ``faust/transport/consumer.py``:
 
@@ -6,20 +6,23 @@ Found in faust-streaming 0.15.3, ``faust/transport/consumer.py``:
   set means all of them; a rebalance empties it in place, and records are dropped.
 * line 1215 with 1164: the delivered offset itself is taken for a part of the gap before it, so it
   is acknowledged before it is processed and commits fall behind.
+* line 808: while the buffers of all partitions are full nothing is fetched for a whole second.
 * line 642 ff.: on revocation what is acknowledged and not yet committed is forgotten.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from faust.transport.drivers import aiokafka as base
 from faust.types import TP
 
+FULL_S = 0.005  # until it is looked again whether a buffer has room
 NO_PARTITION = frozenset({TP("no partition is active", 0)})
 
 
 class Consumer(base.Consumer):
-    """Faust's consumer without the three defects."""
+    """Faust's consumer without the four defects."""
 
     async def _getmany(
         self,
@@ -29,6 +32,15 @@ class Consumer(base.Consumer):
         if active_partitions is not None:
             active_partitions = frozenset(active_partitions) or NO_PARTITION
         return await super()._getmany(active_partitions, timeout)
+
+    async def _wait_next_records(
+        self,
+        timeout: float,  # noqa: ASYNC109 - the name is Faust's
+    ) -> Any:
+        if self.flow_active and not self._get_active_partitions():
+            await asyncio.sleep(FULL_S)
+            return {}, set()
+        return await super()._wait_next_records(timeout)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if offset_to - 1 >= offset_from:
