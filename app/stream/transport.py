@@ -1,4 +1,4 @@
-"""Faust's transport, four defects of its consumer overridden, with a producer to be trusted.
+"""Faust's transport, five defects of its consumer overridden, with a producer to be trusted.
 
 Found in faust-streaming 0.15.3, ``faust/transport/consumer.py``:
 
@@ -6,6 +6,8 @@ Found in faust-streaming 0.15.3, ``faust/transport/consumer.py``:
   set means all of them; a rebalance empties it in place, and records are dropped.
 * line 1215 with 1164: the delivered offset itself is taken for a part of the gap before it, so it
   is acknowledged before it is processed and commits fall behind.
+* line 1212: offset 0 is taken for none read, so what lies between it and the end of the next batch
+  is never acknowledged, and nothing of the partition is committed any more.
 * line 808: while the buffers of all partitions are full nothing is fetched for a whole second.
 * line 642 ff.: on revocation what is acknowledged and not yet committed is forgotten.
 """
@@ -22,7 +24,7 @@ NO_PARTITION = frozenset({TP("no partition is active", 0)})
 
 
 class Consumer(base.Consumer):
-    """Faust's consumer without the four defects."""
+    """Faust's consumer without the five defects."""
 
     async def _getmany(
         self,
@@ -45,6 +47,12 @@ class Consumer(base.Consumer):
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if offset_to - 1 >= offset_from:
             await super()._add_gap(tp, offset_from, offset_to - 1)
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        # It is called for a batch when the one before it was handed over.
+        if self._read_offset[tp] == 0 and record.offset > 1:
+            self._gap[tp].addi(1, record.offset)  # without its end
+        return super()._to_message(tp, record)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit what is acknowledged, then give the partitions up."""

@@ -37,6 +37,8 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
     (FaustConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
     (FaustConsumer, "_wait_next_records", ["self", "timeout"]),
     (FaustConsumer, "_get_active_partitions", ["self"]),
+    (drivers.Consumer, "_to_message", ["self", "tp", "record"]),
+    (FaustConsumer, "_new_offset", ["self", "tp"]),
     (FaustConsumer, "_add_gap", ["self", "tp", "offset_from", "offset_to"]),
     (FaustConsumer, "on_partitions_revoked", ["self", "revoked"]),
     (FaustConsumer, "highwaters", ["self", "partitions"]),
@@ -57,6 +59,7 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
 DEFECTS = (
     (FaustConsumer._wait_next_records, "active_partitions = self._get_active_partitions()"),
     (FaustConsumer._wait_next_records, "await self.sleep(1)"),
+    (FaustConsumer._drain_messages, "if gap > 1 and r_offset:"),
     (FaustConsumer._drain_messages, "await self._add_gap(tp, r_offset + 1, offset)"),
     (FaustConsumer._add_gap, "gap_for_tp.addi(offset_from, offset_to + 1)"),
     (FaustConsumer.on_partitions_revoked, "self._acked.pop(tp, None)"),
