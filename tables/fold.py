@@ -4,57 +4,20 @@ A stream is decided on its own: what its rules need is in its events, so no deci
 two topics happened to interleave. A tick changes nothing but time.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import msgspec
 
 from schemas.decision import Decision, Kind
-from schemas.events import Clock, Event, Reading, Source, Tick, Transition
+from schemas.events import Clock, Event, Tick
 from schemas.record import MICROSECOND, derived_id, microseconds
-from tables import energy as energy_machine
 from tables.alert import CLEAR, Alert, Change, Step, deadline, decide, elapse, ended, evolve, moved
-from tables.condition import CAUSES, PATHS, Test, Value, compiled, getter
-from tables.energy import Energy
+from tables.facts import UNKNOWN, Facts, observe
+from tables.policy import Policy, Signals
 from tables.rules import Rule
 
 CORE = 1  # the version of these semantics: whoever changes them adds one and keeps the old fold
 RULE_CHANGED = "rule_changed"  # in the cause of an episode that ends because its rule did
-REMEMBERED = 4_096  # contexts of which a policy knows the signals; a device lives in a few
-Signals = tuple[bool | None, ...]
-
-
-class Presence(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the servers noticed. heard: when it was heard last, as text.
-
-    missing, rolled_back, lost_on: what was lost on which stream, at the event that says so.
-    """
-
-    silent: bool
-    heard: str | None
-    missing: int = 0
-    rolled_back: bool = False
-    lost_on: str | None = None
-
-
-class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What conditions see: the context and what the stream has accumulated. None is unknown.
-
-    named: the sources that some event has named, for ``needs``.
-    """
-
-    source: Source | None = None
-    in_window: bool | None = None
-    due: tuple[Source, ...] | None = None
-    online: bool | None = None
-    named: tuple[Source, ...] = ()
-    energy: Energy | None = None
-    presence: Presence | None = None
-
-
-UNKNOWN = Facts()
-NO_ENERGY = Energy()
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -72,85 +35,6 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     flickers: int = 0
     wake: datetime | None = None
     set_back: int = 0
-
-
-class Watch(msgspec.Struct, frozen=True):
-    """A rule made ready.
-
-    signal: returns whether its condition holds; None if it is as it was.
-    cause: the facts that a decision tells, by name.
-    """
-
-    name: str
-    rule: Rule
-    signal: Test
-    cause: tuple[tuple[str, Callable[[Facts], Value]], ...]
-
-
-class Policy:
-    """The rules in force for a device on one stream, ordered by name, ready to decide.
-
-    signals: returns what each rule's condition says of the facts. quiet: what a tick says.
-    """
-
-    def __init__(self, stream: str, rules: tuple[Rule, ...]) -> None:
-        """Make ready ``rules``, all of which are for ``stream`` and the same device."""
-        self.stream = stream
-        self.watches = tuple(_watch(rule) for rule in sorted(rules, key=lambda rule: rule.name))
-        self.rules = {watch.rule.name: watch.rule for watch in self.watches}
-        self.quiet: Signals = (None,) * len(self.watches)
-        self._tests = tuple(watch.signal for watch in self.watches)
-        read = {field for watch in self.watches for field, _ in watch.cause}
-        # Contexts are few and return; readings hardly do.
-        self.signals: Callable[[Facts], Signals] = (
-            self._signals if read & PATHS.keys() else lru_cache(REMEMBERED)(self._signals)
-        )
-
-    def _signals(self, facts: Facts) -> Signals:
-        return tuple([test(facts) for test in self._tests])
-
-
-class Policies:
-    """The policies of all devices on one stream under one set of rules."""
-
-    def __init__(self, rules: tuple[Rule, ...], stream: str) -> None:
-        """Make ready those of ``rules`` that are for ``stream``."""
-        self._stream = stream
-        self._rules = tuple(rule for rule in rules if rule.stream == stream)
-        alike = all(rule.devices == ("*",) and not rule.override for rule in self._rules)
-        self._common = Policy(stream, self._rules) if alike else None
-        self._of: dict[str, Policy] = {}
-
-    def of(self, device: str) -> Policy:
-        """Return the policy of ``device``; the same object each time."""
-        if self._common is not None:
-            return self._common
-        if device not in self._of:
-            rules = tuple(rule.for_device(device) for rule in self._rules if rule.names(device))
-            self._of[device] = Policy(self._stream, rules)
-        return self._of[device]
-
-
-def _watch(rule: Rule) -> Watch:
-    cause = sorted({*CAUSES[rule.stream], *rule.when.fields()})
-    return Watch(rule.name, rule, _signal(rule), tuple((field, getter(field)) for field in cause))
-
-
-def _signal(rule: Rule) -> Test:
-    when, needs = compiled(rule.when), rule.needs
-    clear_when = None if rule.clear_when is None else compiled(rule.clear_when)
-    if needs is None and clear_when is None:
-        return when
-
-    def signal(facts: Facts) -> bool | None:
-        if needs is not None and needs not in facts.named:
-            return None
-        verdict = when(facts)
-        if clear_when is None or verdict:
-            return verdict
-        return False if clear_when(facts) else None
-
-    return signal
 
 
 def acts_at(state: State, instant: datetime) -> datetime:
@@ -296,27 +180,6 @@ def _clock_set(policy: Policy, state: State, clock: Clock, at: datetime) -> Stat
     }
     set_back = state.set_back + (clock.is_ < clock.was)
     return _settled(policy, State(at + by, state.facts, alerts, state.flickers, None, set_back))
-
-
-def observe(facts: Facts, stream: str, event: Event) -> Facts:
-    """Return ``facts`` after an event that is not a tick; what it lacks keeps its last value."""
-    source, in_window, named = facts.source, facts.in_window, facts.named
-    if event.source is not None:
-        source, in_window = event.source, event.in_window
-    if type(event) is Transition:
-        named = _with(_with(named, event.from_), event.to)
-    elif source is not None and source not in named:
-        named = (*named, source)
-    energy = facts.energy
-    if stream == "probes":
-        reading = event if type(event) is Reading else None
-        energy = energy_machine.evolve(energy or NO_ENERGY, facts.source, source, reading)
-    online = facts.online if event.online is None else event.online
-    return Facts(source, in_window, event.due, online, named, energy)
-
-
-def _with(named: tuple[Source, ...], source: Source) -> tuple[Source, ...]:
-    return named if source in named else (*named, source)
 
 
 def _decision(device: str, rule: Rule, alert: Alert, change: Change) -> Decision:

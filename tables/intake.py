@@ -17,7 +17,8 @@ from schemas.events import Clock, Event
 from schemas.liveness import Gap, gap_id
 from schemas.record import MOST
 from tables.alert import Alert
-from tables.fold import Facts, State, acts_at, fold
+from tables.facts import Facts
+from tables.fold import State, acts_at, fold
 from tables.rulebook import Rulebook
 
 RUNS = 8  # starts of the edge that are remembered: none older has records on their way

@@ -11,7 +11,8 @@ import msgspec
 from schemas.decision import Decision
 from schemas.liveness import Gap, Heard, LivenessEvent, Silent
 from schemas.record import EPOCH
-from tables.fold import Facts, Presence, State, advance
+from tables.facts import Facts, Presence
+from tables.fold import State, advance
 from tables.rulebook import Rulebook
 
 

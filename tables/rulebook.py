@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from schemas.decision import Decision
-from tables.fold import Policies, Policy, State, ruled
+from tables.fold import State, ruled
+from tables.policy import Policies, Policy
 from tables.rules import Rule
 
 LEAD_MS = 60_000

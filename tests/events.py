@@ -5,7 +5,8 @@ from typing import Any
 
 from schemas.decision import Decision
 from schemas.events import Context, Event, Reading, Source, Tick, Transition
-from tables.fold import Policies, State, fold
+from tables.fold import State, fold
+from tables.policy import Policies
 from tables.rules import Rule, parse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -20,7 +20,8 @@ from edge.stamp import Stamper
 from edge.stamp import State as StampState
 from schemas import codec, topics
 from schemas.decision import Decision
-from tables.fold import Policies, State, fold
+from tables.fold import State, fold
+from tables.policy import Policies
 from tables.rules import Rule, RulesError
 
 STREAMS = (topics.TRANSITIONS, topics.PROBES)

@@ -24,38 +24,16 @@ import structlog
 from app.broker.node import Node
 from app.stream.watch import EXIT_UNFINISHED, SESSION_TIMEOUT_S
 from edge.ship import Shipper
-from schemas import codec, topics
-from schemas.decision import Decision
-from tables.intake import Entry, raised, take
-from tables.rulebook import Rulebook
-from tables.rules import parse
-from tests import naive
-from tests.chaos.fleet import STREAMS, Device, fleet, mishaps
+from tests.chaos.check import RULES, Outcome, check
+from tests.chaos.fleet import fleet
 from tests.end_to_end.machine import Machine, machine
 
 DEVICES = 16
 HEALED_S = 3.0
 WORKERS = 3
 STEP_S = 0.05
-RULES = Path(__file__).parent / "rules.toml"
 FAULTS = ("kill", "stop", "pause", "add", "remove", "broker stopped", "broker killed", "rules")
 WEIGHTS = (5, 3, 2, 2, 2, 1, 2, 1)
-
-
-class Outcome(msgspec.Struct, kw_only=True):
-    """What one run did, and what it found. wrong: sentences; none is as it should be."""
-
-    seed: int
-    faults: dict[str, int]
-    mishaps: dict[str, int]
-    events: int
-    copies_of_events: int
-    decisions: int
-    copies_of_decisions: int
-    gaps: int
-    states: int
-    slowest_stop_s: float
-    wrong: list[str] = []
 
 
 class Chaos:
@@ -71,7 +49,6 @@ class Chaos:
         self._working: set[int] = set()
         self._still, self._given_up = threading.Event(), threading.Event()
         self._calm_since_s: float | None = None
-        self._rules = parse(RULES.read_text(), RULES.name)
 
     def run(self, seconds: float) -> None:
         """Let things happen for ``seconds``, then heal everything and return when all is decided.
@@ -196,70 +173,6 @@ class Chaos:
         since = min(device.now for device in self.devices) + timedelta(minutes=30)
         self._house.run("rules", "apply", str(file), "--effective-from", since.isoformat())
 
-    def expected(self) -> tuple[dict[str, bytes], set[str]]:
-        """Return what the events decide by themselves, by id, and the ids of the gaps."""
-        expected: dict[str, bytes] = {}
-        gaps = set[str]()
-        for device in self.devices:
-            for stream in STREAMS:
-                book, entry = Rulebook(stream, self._rules), Entry()
-                decisions: list[Decision] = []
-                for event in device.told[stream]:
-                    after, more = take(book, entry, event, 0)
-                    gap = raised(entry, after, event, stream, 0)
-                    gaps |= set() if gap is None else {gap.id}
-                    entry, decisions = after, decisions + more
-                expected |= {each.id: codec.encode(each) for each in decisions}
-                if device.calm:
-                    self._judge(device, stream, decisions)
-        return expected, gaps
-
-    def _judge(self, device: Device, stream: str, decisions: list[Decision]) -> None:
-        """Compare with the second implementation what befell nothing but copies."""
-        rules = tuple(each for each in self._rules if each.stream == stream)
-        seen = sorted(decisions, key=lambda each: (each.at, each.rule))
-        if seen != naive.decisions(rules, device.name, stream, device.told[stream]):
-            self.wrong.append(f"{device.name} {stream}: the second implementation disagrees")
-
-
-def check(house: Machine, chaos: Chaos, seed: int) -> Outcome:
-    """Return what became of everything; nothing runs any more but the broker and workers."""
-    audit, verified = house.audit(codes=(0, 1)), house.verify()
-    recorded = house.values(topics.NOTIFICATIONS)
-    by_id: dict[str, bytes] = {}
-    twice = [each for each in recorded if by_id.setdefault(identity(each), each) != each]
-    fixed = {id_: value for id_, value in by_id.items() if not ruled(value)}
-    expected, gaps = chaos.expected()
-    expected = {id_: value for id_, value in expected.items() if not ruled(value)}
-    written = {
-        msgspec.json.decode(each)["id"] for each in house.values(topics.LIVENESS) if gap(each)
-    }
-    wrong = chaos.wrong + [f"another with this id: {each!r}" for each in twice]
-    wrong += [f"audit: {each}" for each in audit["differences"]]
-    wrong += [f"tables: {each}" for each in verified["differences"]]
-    wrong += [f"not decided: {expected[each]!r}" for each in expected.keys() - fixed.keys()]
-    wrong += [f"not expected: {fixed[each]!r}" for each in fixed.keys() - expected.keys()]
-    wrong += [f"differs: {fixed[each]!r}" for each in fixed.keys() & expected.keys()
-              if fixed[each] != expected[each]]  # fmt: skip
-    wrong += [f"gap {each}" for each in gaps ^ written]
-    told = sum(len(each) for device in chaos.devices for each in device.told.values())
-    applied = sum(map(house.count, STREAMS)) - audit["duplicates"]
-    if applied != told:
-        wrong.append(f"{told} events were told, {applied} applied")
-    return Outcome(
-        seed=seed,
-        faults=dict(chaos.faults),
-        mishaps=dict(mishaps(chaos.devices)),
-        events=told,
-        copies_of_events=audit["duplicates"],
-        decisions=len(by_id),
-        copies_of_decisions=len(recorded) - len(by_id),
-        gaps=len(gaps),
-        states=verified["states"],
-        slowest_stop_s=round(chaos.slowest_stop_s, 1),
-        wrong=wrong,
-    )
-
 
 def kill(node: Node) -> None:
     """End the broker as a power cut does."""
@@ -269,27 +182,15 @@ def kill(node: Node) -> None:
     node.stop()
 
 
-def ruled(decision: bytes) -> bool:
-    """Tell whether it is of a rule that changed meanwhile: only the audit knows those."""
-    return b'"rule":"changing"' in decision or b'"stream":"liveness"' in decision
-
-
-def identity(decision: bytes) -> str:
-    return str(msgspec.json.decode(decision)["id"])
-
-
-def gap(record: bytes) -> bool:
-    return b'"type":"gap"' in record
-
-
 def run(home: Path, seed: int, seconds: float) -> Outcome:
     """Return the outcome of one run that keeps everything in ``home``."""
     with machine(home, RULES) as house:
         chaos = Chaos(house, house.node, seed)
         chaos.run(seconds)
-        outcome = check(house, chaos, seed)
+        outcome = check(house, chaos.devices, chaos.faults, seed)
         chaos.stop()
     outcome.slowest_stop_s = round(chaos.slowest_stop_s, 1)
+    outcome.wrong += chaos.wrong
     return outcome
 
 

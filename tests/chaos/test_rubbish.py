@@ -15,8 +15,8 @@ from schemas.codec import encode
 from tables.intake import Entry, take
 from tables.rulebook import Rulebook
 from tables.rules import parse
+from tests.chaos.check import RULES
 from tests.chaos.fleet import STREAMS, Device, fleet
-from tests.chaos.run import RULES
 from tests.end_to_end.machine import decided, eventually, machine
 
 pytestmark = pytest.mark.kafka

@@ -14,7 +14,8 @@ from schemas.events import Event, Source
 from schemas.malformed import malformed
 from schemas.record import Record
 from tables import wording
-from tables.fold import Policies, State, fold
+from tables.fold import State, fold
+from tables.policy import Policies
 from tables.rules import default
 from tests.events import GRID, INVERTER, at, reading, tick, transition
 

@@ -7,7 +7,8 @@ from hypothesis import given
 
 from schemas.decision import Decision
 from schemas.events import Event
-from tables.fold import Policies, State, fold
+from tables.fold import State, fold
+from tables.policy import Policies
 from tables.rules import Rule
 from tests import naive
 from tests.events import GENERATOR, GRID, INVERTER, decided, rule, tick, transition
