@@ -81,12 +81,15 @@ def advance(
 
 
 def _changed(policy: Policy, alerts: dict[str, Alert], signals: Signals) -> bool:
-    for watch, signal in zip(policy.watches, signals, strict=True):
-        if signal is not None:
-            alert = alerts.get(watch.name)
-            if signal != (alert is not None and alert.since is not None and alert.clearing is None):
+    """Return whether a signal is another than its alert last saw."""
+    known = 0
+    for name, alert in alerts.items():
+        place = policy.places.get(name)
+        if place is not None and (signal := signals[place]) is not None:
+            if signal is not (alert.since is not None and alert.clearing is None):
                 return True
-    return False
+            known += signal
+    return signals.count(True) != known
 
 
 def _walked(

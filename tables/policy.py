@@ -20,7 +20,6 @@ class Watch(msgspec.Struct, frozen=True):
     cause: the facts that a decision tells, by name.
     """
 
-    name: str
     rule: Rule
     signal: Test
     cause: tuple[tuple[str, Callable[[Facts], Value]], ...]
@@ -30,6 +29,7 @@ class Policy:
     """The rules in force for a device on one stream, ordered by name, ready to decide.
 
     signals: returns what each rule's condition says of the facts. quiet: what a tick says.
+    places: where in ``watches`` each rule is.
     """
 
     def __init__(self, stream: str, rules: tuple[Rule, ...]) -> None:
@@ -37,6 +37,7 @@ class Policy:
         self.stream = stream
         self.watches = tuple(_watch(rule) for rule in sorted(rules, key=lambda rule: rule.name))
         self.rules = {watch.rule.name: watch.rule for watch in self.watches}
+        self.places = {watch.rule.name: place for place, watch in enumerate(self.watches)}
         self.quiet: Signals = (None,) * len(self.watches)
         self._tests = tuple(watch.signal for watch in self.watches)
         read = {field for watch in self.watches for field, _ in watch.cause}
@@ -72,7 +73,7 @@ class Policies:
 
 def _watch(rule: Rule) -> Watch:
     cause = sorted({*CAUSES[rule.stream], *rule.when.fields()})
-    return Watch(rule.name, rule, _signal(rule), tuple((field, getter(field)) for field in cause))
+    return Watch(rule, _signal(rule), tuple((field, getter(field)) for field in cause))
 
 
 def _signal(rule: Rule) -> Test:
