@@ -14,7 +14,7 @@ from faust import Event, Schema
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP, EventT, StreamT
 
-from app.stream.watch import EXIT_UNFINISHED, progress
+from app.stream.watch import EXIT_UNFINISHED, end, progress
 
 log = structlog.get_logger()
 
@@ -98,6 +98,7 @@ async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[N
     async for event in events.noack().events():
         message = event.message
         batch = Batch(message.topic, message.partition, [_record(each) for each in event.value])
+        follows(progress.handled.get(message.tp), batch)
         try:
             await handle(batch)
         except Exception:  # above all a send that failed
@@ -106,6 +107,17 @@ async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[N
             os._exit(EXIT_UNFINISHED)
         event.ack()
         progress.handled[message.tp] = message.offset
+
+
+def follows(handled: int | None, batch: Batch) -> None:
+    """Return if ``batch`` leaves nothing out after the last record handled; else end the process.
+
+    It begins anew where it has committed: what was left out is fetched again.
+    """
+    first = batch.records[0].offset
+    if handled is not None and first > handled + 1:
+        place = f"{batch.topic}:{batch.partition}:{first}"
+        end(EXIT_UNFINISHED, "records_left_out", place=place, handled=handled)
 
 
 def _record(fetched: Any) -> KafkaRecord:

@@ -1,15 +1,18 @@
-"""Faust's transport, five defects of its consumer overridden, with a producer to be trusted.
+"""Faust's transport, the defects of its consumer overridden, with a producer to be trusted.
 
 Found in faust-streaming 0.15.3, ``faust/transport/consumer.py``:
 
 * line 776 ff.: the live set of active partitions is handed to the fetching thread, where an empty
   set means all of them; a rebalance empties it in place, and records are dropped.
-* line 1215 with 1164: the delivered offset itself is taken for a part of the gap before it, so it
-  is acknowledged before it is processed and commits fall behind.
-* line 1212: offset 0 is taken for none read, so what lies between it and the end of the next batch
-  is never acknowledged, and nothing of the partition is committed any more.
+* line 1091 ff. with 1215: what lies between two deliveries is noted when it is delivered, and taken
+  for acknowledged with anything beside it. A batch that comes again with another end, as after a
+  rebalance, is committed before it is processed: a crash then loses it. And behind offset 0, which
+  is taken for none, nothing is noted: nothing of the partition is committed any more.
 * line 808: while the buffers of all partitions are full nothing is fetched for a whole second.
 * line 642 ff.: on revocation what is acknowledged and not yet committed is forgotten.
+
+Ours are whole batches, those of a partition handled one after the other: all up to the last offset
+of the newest one that was acknowledged is done.
 """
 
 import asyncio
@@ -19,12 +22,14 @@ from typing import Any
 from faust.transport.drivers import aiokafka as base
 from faust.types import TP
 
+from app.stream.watch import progress
+
 FULL_S = 0.005  # until it is looked again whether a buffer has room
 NO_PARTITION = frozenset({TP("no partition is active", 0)})
 
 
 class Consumer(base.Consumer):
-    """Faust's consumer without the five defects."""
+    """Faust's consumer without the defects."""
 
     async def _getmany(
         self,
@@ -45,19 +50,27 @@ class Consumer(base.Consumer):
         return await super()._wait_next_records(timeout)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        if offset_to - 1 >= offset_from:
-            await super()._add_gap(tp, offset_from, offset_to - 1)
+        """Note nothing: a batch stands for all up to its last offset."""
 
-    def _to_message(self, tp: TP, record: Any) -> Any:
-        # It is called for a batch when the one before it was handed over.
-        if self._read_offset[tp] == 0 and record.offset > 1:
-            self._gap[tp].addi(1, record.offset)  # without its end
-        return super()._to_message(tp, record)
+    def _new_offset(self, tp: TP) -> int | None:
+        acknowledged = self._acked[tp]
+        if not acknowledged:
+            return None
+        newest: int = max(acknowledged)
+        acknowledged.clear()
+        self._acked_index[tp].clear()
+        return newest + 1
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit what is acknowledged, then give the partitions up."""
         await self.commit()
         await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Take the partitions: what comes of them need not follow what was handled before."""
+        for tp in assigned:
+            progress.handled.pop(tp, None)
+        await super().on_partitions_assigned(assigned, generation_id)
 
 
 class Producer(base.Producer):

@@ -24,9 +24,10 @@ from faust.transport.drivers import aiokafka as drivers
 from faust.types import TP
 
 from app.stream import apps
-from app.stream.batches import BatchScheduler, FetchedBatch
+from app.stream.batches import Batch, BatchScheduler, FetchedBatch, KafkaRecord, follows
 from app.stream.envelope import sealed
 from app.stream.transport import Consumer, Producer
+from app.stream.watch import EXIT_UNFINISHED
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
@@ -37,7 +38,7 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
     (FaustConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
     (FaustConsumer, "_wait_next_records", ["self", "timeout"]),
     (FaustConsumer, "_get_active_partitions", ["self"]),
-    (drivers.Consumer, "_to_message", ["self", "tp", "record"]),
+    (FaustConsumer, "on_partitions_assigned", ["self", "assigned", "generation_id"]),
     (FaustConsumer, "_new_offset", ["self", "tp"]),
     (FaustConsumer, "_add_gap", ["self", "tp", "offset_from", "offset_to"]),
     (FaustConsumer, "on_partitions_revoked", ["self", "revoked"]),
@@ -60,8 +61,8 @@ DEFECTS = (
     (FaustConsumer._wait_next_records, "active_partitions = self._get_active_partitions()"),
     (FaustConsumer._wait_next_records, "await self.sleep(1)"),
     (FaustConsumer._drain_messages, "if gap > 1 and r_offset:"),
+    (FaustConsumer._new_offset, "stuff_to_add.extend(range(entry.begin, entry.end))"),
     (FaustConsumer._drain_messages, "await self._add_gap(tp, r_offset + 1, offset)"),
-    (FaustConsumer._add_gap, "gap_for_tp.addi(offset_from, offset_to + 1)"),
     (FaustConsumer.on_partitions_revoked, "self._acked.pop(tp, None)"),
     (Stream._c_aiter, "finally:"),
 )
@@ -195,18 +196,36 @@ def test_an_empty_set_of_partitions_is_never_handed_to_the_client(
     assert TP("t", 1) not in handed[1]
 
 
-def test_the_delivered_offset_is_no_part_of_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    gaps: list[tuple[int, int]] = []
+def test_all_up_to_the_newest_acknowledged_batch_is_committed_and_no_more() -> None:
+    consumer: Any = object.__new__(Consumer)
+    tp = TP("t", 1)
+    consumer._acked, consumer._acked_index = {tp: []}, {tp: set()}
+    consumer._gap, consumer._committed_offset = {tp: None}, {tp: 1}
+    seen = []
+    for acknowledged in ([], [9], [19, 14], []):
+        consumer._acked[tp] += acknowledged
+        asyncio.run(consumer._add_gap(tp, 10, 99))  # the next batch is handed over
+        seen.append(consumer._new_offset(tp))
 
-    async def add_gap(_self: Any, _tp: TP, first: int, last: int) -> None:
-        gaps.append((first, last))
+    assert seen == [None, 10, 20, None]
 
-    monkeypatch.setattr(Consumer.__mro__[1], "_add_gap", add_gap)
-    consumer = object.__new__(Consumer)
-    asyncio.run(consumer._add_gap(TP("t", 1), 5, 9))
-    asyncio.run(consumer._add_gap(TP("t", 1), 5, 5))
 
-    assert gaps == [(5, 8)]
+def batch(first: int, last: int) -> Batch:
+    records = [KafkaRecord(b"a", b"", offset, 0) for offset in range(first, last + 1)]
+    return Batch("t", 1, records)
+
+
+@pytest.mark.parametrize(("handled", "first"), [(None, 7), (6, 7), (9, 7), (0, 1)])
+def test_a_batch_that_leaves_nothing_out_follows(handled: int | None, first: int) -> None:
+    follows(handled, batch(first, 20))
+
+
+def test_a_batch_that_leaves_records_out_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    follows(5, batch(7, 20))
+
+    assert ended == [EXIT_UNFINISHED]
 
 
 def test_what_is_acknowledged_is_committed_before_partitions_are_given_up(
