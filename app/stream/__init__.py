@@ -8,6 +8,7 @@ The contract, for agents and tables:
   ``Table.store`` the states, on the changelog first and in memory after; then it returns.
 * A crash between the steps repeats decisions with the same ids and bytes; nothing is lost, because
   offsets are committed after the changelog is written, and the changelog after the decisions.
+* Batches of a partition follow one another: one that leaves records out ends the process.
 * A send that fails ends the process: the supervisor starts it again where it was. So do a loop that
   stood still (``watch.pulse``: checked before each send) and a partition that does.
 
