@@ -84,6 +84,8 @@ class Device:
                 self._say(stream, Tick)
 
     def _befall(self, mishap: str) -> None:
+        if mishap in ("wiped", "rolled back") and self.spool.waiting:
+            return  # what waited would be gone with the spool, or be on its way: nobody could tell
         self.mishaps[mishap] += 1
         match mishap:
             case "restart":
