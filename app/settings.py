@@ -24,7 +24,6 @@ VARIABLES = {
     "outbox": "CHANGEOVER_OUTBOX",
     "dashboard_port": "CHANGEOVER_DASHBOARD_PORT",
     "silent_after": "CHANGEOVER_SILENT_AFTER",
-    "instance": "CHANGEOVER_INSTANCE",
 }
 
 
@@ -41,8 +40,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: an SQLAlchemy URL, or empty: an SQLite file in ``home``.
     outbox: the folder that receives messages, or empty: one in ``home``.
     silent_after: how long nothing is heard of a device until it is silent.
-    instance: a worker's name in its group, or empty. Started again under it within the session
-    timeout it finds its partitions where it left them (Kafka's static membership).
     """
 
     home: str = ".changeover"
@@ -54,7 +51,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox: str = ""
     dashboard_port: Port = 8470
     silent_after: Duration = Duration(minutes=5)
-    instance: str = ""
 
     @property
     def home_dir(self) -> Path:

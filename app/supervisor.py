@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
@@ -46,9 +45,7 @@ class NotReadyError(Exception):
 def worker(app: str, env: Mapping[str, str], number: int = 1) -> Program:
     """Return a Faust worker of ``app``: ``decide``, ``route`` or ``deliver``."""
     argv = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
-    # One supervisor a machine and home: its workers are the same members when it starts again.
-    named = {**env, "CHANGEOVER_INSTANCE": f"{socket.gethostname()}-{number}"}
-    return Program(f"{app}-{number}", (sys.executable, *argv), named, READY)
+    return Program(f"{app}-{number}", (sys.executable, *argv), env, READY)
 
 
 def command(name: str, *arguments: str, env: Mapping[str, str], ready: bytes) -> Program:

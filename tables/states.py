@@ -3,7 +3,7 @@
 from app.stream import apps
 from schemas import topics
 
-supply = apps.table(apps.decide, topics.SUPPLY_TABLE)
-energy = apps.table(apps.decide, topics.ENERGY_TABLE)
-liveness = apps.table(apps.decide, topics.LIVENESS_TABLE)
-recipients = apps.table(apps.route, topics.RECIPIENTS_TABLE)
+supply = apps.table(apps.decide, topics.SUPPLY_TABLE, topics.TRANSITIONS)
+energy = apps.table(apps.decide, topics.ENERGY_TABLE, topics.PROBES)
+liveness = apps.table(apps.decide, topics.LIVENESS_TABLE, topics.LIVENESS)
+recipients = apps.table(apps.route, topics.RECIPIENTS_TABLE, topics.NOTIFICATIONS)

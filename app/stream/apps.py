@@ -131,7 +131,6 @@ def create(group: str) -> App:
         broker_max_poll_records=5_000,
         broker_commit_interval=1.0,
         broker_session_timeout=SESSION_TIMEOUT_S,
-        consumer_group_instance_id=f"{group}-{SETTINGS.instance}" if SETTINGS.instance else None,
         broker_rebalance_timeout=20.0,
         broker_heartbeat_interval=3.0,
         producer_linger=0.0,
@@ -147,15 +146,20 @@ def source(app: App, name: str) -> Any:
     return app.topic(name, schema=BatchSchema(), partitions=SETTINGS.partitions)
 
 
-def table(app: App, name: str) -> Any:
-    """Return the table ``name`` of ``app``, kept on the topic ``<group>-<name>-changelog``."""
-    return app.Table(
+def table(app: App, name: str, of: str) -> Any:
+    """Return the table ``name`` of ``app``, kept on the topic ``<group>-<name>-changelog``.
+
+    of: the topic that is folded into it.
+    """
+    made: Any = app.Table(
         name,
         key_type=bytes,
         value_type=bytes,
         partitions=SETTINGS.partitions,
         recovery_buffer_size=RECOVERY_BUFFER,
     )
+    made.source = of
+    return made
 
 
 decide = create(topics.DECIDE)

@@ -41,7 +41,9 @@ class Store(MemoryStore[bytes, bytes]):
 
 
 class Table(FaustTable[bytes, bytes]):
-    """Bytes by bytes, keyed and partitioned like the source topic of its agent."""
+    """Bytes by bytes, keyed and partitioned like ``source``, the topic of its agent."""
+
+    source: str = ""
 
     def _new_store(self) -> Any:
         return Store(self.app.conf.store, self.app, self)

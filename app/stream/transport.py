@@ -16,13 +16,13 @@ of the newest one that was acknowledged is done.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from faust.transport.drivers import aiokafka as base
 from faust.types import TP
 
-from app.stream.watch import progress
+from app.stream.watch import EXIT_UNFINISHED, end, progress
 
 FULL_S = 0.005  # until it is looked again whether a buffer has room
 NO_PARTITION = frozenset({TP("no partition is active", 0)})
@@ -70,7 +70,22 @@ class Consumer(base.Consumer):
         """Take the partitions: what comes of them need not follow what was handled before."""
         for tp in assigned:
             progress.handled.pop(tp, None)
+        tables = [(table.source, table.changelog_topic_name) for table in self.app.tables.values()]
+        whole(assigned, tables)
         await super().on_partitions_assigned(assigned, generation_id)
+
+
+def whole(assigned: set[TP], tables: Iterable[tuple[str, str]]) -> None:
+    """Return if each partition of a source comes with its changelog; else end the process.
+
+    tables: the source and the changelog of each. A static member that joins while its former
+    process had not yet named its tables is given sources alone, and would fold from nothing.
+    """
+    for source, changelog in tables:
+        for tp in assigned:
+            if tp.topic == source and TP(changelog, tp.partition) not in assigned:
+                place = f"{tp.topic}:{tp.partition}"
+                end(EXIT_UNFINISHED, "assigned_without_table", place=place, changelog=changelog)
 
 
 class Producer(base.Producer):

@@ -41,16 +41,16 @@ class Machine:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._began: dict[str, int] = {}
 
-    def start(self, name: str, *argv: str, **env: str) -> None:
+    def start(self, name: str, *argv: str) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
             self._began[name] = log.tell()
             self._running[name] = subprocess.Popen(
-                mortal(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env | env
+                mortal(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env
             )
 
     def start_worker(self, app: str, number: int = 1) -> None:
         faust = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
-        self.start(f"{app}-{number}", sys.executable, *faust, CHANGEOVER_INSTANCE=str(number))
+        self.start(f"{app}-{number}", sys.executable, *faust)
 
     def start_edge(self, logs: Path, until: str) -> None:
         config = str(logs / "notifications.config")

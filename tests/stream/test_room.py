@@ -26,7 +26,7 @@ from faust.types import TP
 from app.stream import apps
 from app.stream.batches import Batch, BatchScheduler, FetchedBatch, KafkaRecord, follows
 from app.stream.envelope import sealed
-from app.stream.transport import Consumer, Producer
+from app.stream.transport import Consumer, Producer, whole
 from app.stream.watch import EXIT_UNFINISHED
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
@@ -154,7 +154,7 @@ def changelog(
 
 
 def test_recovery_keeps_the_highest_offset_and_at_equal_ones_the_later_record() -> None:
-    table = apps.table(apps.create("test"), "test")
+    table = apps.table(apps.create("test"), "test", "t")
     table.apply_changelog_batch(
         [changelog(2, (b"a", 7, b"new"), (b"b", -1, b"first"), (b"a", 3, b"late from a zombie"))]
     )
@@ -167,7 +167,7 @@ def test_recovery_keeps_the_highest_offset_and_at_equal_ones_the_later_record() 
 
 
 def test_a_partition_that_is_another_workers_is_forgotten() -> None:
-    table = apps.table(apps.create("test"), "test")
+    table = apps.table(apps.create("test"), "test", "t")
     for partition in (1, 2):
         table.apply_changelog_batch([changelog(partition, (b"a", 7, b"x"))])
     asyncio.run(table.on_recovery_completed({TP("test-test-changelog", 2)}, set()))
@@ -208,6 +208,17 @@ def test_all_up_to_the_newest_acknowledged_batch_is_committed_and_no_more() -> N
         seen.append(consumer._new_offset(tp))
 
     assert seen == [None, 10, 20, None]
+
+
+def test_partitions_without_their_tables_end_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    both = {TP("t", 0), TP("t-changelog", 0), TP("other", 3)}
+    whole(both, [("t", "t-changelog")])
+    assert ended == []
+
+    whole(both | {TP("t", 1)}, [("t", "t-changelog")])
+    assert ended == [EXIT_UNFINISHED]
 
 
 def batch(first: int, last: int) -> Batch:
