@@ -13,42 +13,17 @@ from agents import probes, transitions
 from agents.deciding import Folding
 from agents.watching import Watcher
 from app.stream import apps
-from app.stream.batches import KafkaRecord, each_batch
+from app.stream.batches import each_batch
 from app.stream.producer import send_all
-from app.stream.watch import progress
-from schemas import codec, topics
-from schemas.decision import Decision
-from schemas.liveness import LivenessEvent
-from tables import liveness as machine
+from schemas import topics
 from tables import states
-from tables.liveness import Watched
-from tables.rulebook import Rulebook
 
 log = structlog.get_logger()
 STREAMS = frozenset((topics.TRANSITIONS, topics.PROBES, topics.LIVENESS))
 LOOK_S = 1.0
 
 
-class Listener(Folding[Watched]):
-    """Folds what was noticed."""
-
-    def take(
-        self, book: Rulebook, kept: Watched | None, event: LivenessEvent, record: KafkaRecord
-    ) -> tuple[Watched, list[Decision], list[tuple[str, bytes]]]:
-        """Return the state after ``event`` and what it decides."""
-        before = Watched() if kept is None else kept
-        return *machine.take(book, before, event, record.appended_ms), []
-
-    def read(self, stored: bytes) -> Watched:
-        """Return the state in ``stored``."""
-        return machine.read(stored)
-
-    def written(self, kept: Watched) -> bytes:
-        """Return ``kept`` as it is stored."""
-        return machine.written(kept)
-
-
-listener = Listener(states.liveness, topics.LIVENESS, codec.liveness_event)
+listener = Folding(states.liveness, topics.LIVENESS)
 watcher = Watcher(
     (states.supply, states.energy),
     states.liveness,
@@ -76,26 +51,21 @@ async def watch() -> None:
         await asyncio.sleep(LOOK_S)
         if apps.decide.rebalancing or apps.decide.in_recovery:
             continue
-        consumer: Any = apps.decide.consumer
-        ours = {tp for tp in consumer.assignment() if tp.topic in STREAMS}
         try:
-            ends = await consumer.highwaters(*ours) if ours else {}
+            ends = await apps.decide.ends(STREAMS)
         except KafkaError as error:
             log.warning("ends_unknown", error=str(error))
             watcher.deaf()
             continue
         # Compared with the ends a look ago: while records come, nobody is ever at the very end.
-        behind = {tp.partition for tp in ours if _handled(consumer, tp) < before.get(tp, ends[tp])}
+        behind = {
+            tp.partition
+            for tp, end in ends.items()
+            if apps.decide.handled(tp) < before.get(tp, end)
+        }
         before = ends
-        partitions = {tp.partition for tp in ours}
-        await send_all(apps.decide, watcher.look(partitions, partitions - behind, time.time()))
-
-
-def _handled(consumer: Any, tp: TP) -> int:
-    """Return the offset before which everything was handled."""
-    handled = progress.handled.get(tp)
-    committed: int = consumer._committed_offset[tp] or 0
-    return committed if handled is None else max(committed, handled + 1)
+        ours = {tp.partition for tp in ends}
+        await send_all(apps.decide, watcher.look(ours, ours - behind, time.time()))
 
 
 states.liveness.on_recover(recovered)

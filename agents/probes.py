@@ -5,10 +5,10 @@ from typing import Any
 from agents.deciding import Decider
 from app.stream import apps
 from app.stream.batches import each_batch
-from schemas import codec, topics
+from schemas import topics
 from tables.states import energy
 
-decider = Decider(energy, topics.PROBES, codec.energy_event)
+decider = Decider(energy, topics.PROBES)
 
 
 @apps.decide.agent(apps.source(apps.decide, topics.PROBES), concurrency=1)

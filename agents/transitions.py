@@ -5,10 +5,10 @@ from typing import Any
 from agents.deciding import Decider
 from app.stream import apps
 from app.stream.batches import each_batch
-from schemas import codec, topics
+from schemas import topics
 from tables.states import supply
 
-decider = Decider(supply, topics.TRANSITIONS, codec.supply_event)
+decider = Decider(supply, topics.TRANSITIONS)
 
 
 @apps.decide.agent(apps.source(apps.decide, topics.TRANSITIONS), concurrency=1)

@@ -1,12 +1,14 @@
 """The Faust apps, each a consumer group of its own, so that they scale and fail apart."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import faust
 import structlog
 from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
+from faust.types import TP
 
 from app import kafka, rules_file, settings
 from app.rules_topic import Rules
@@ -84,12 +86,26 @@ class App(faust.App):
         self.add_future(self._watch())
         await super().on_start()
 
+    async def ends(self, names: Collection[str]) -> dict[TP, int]:
+        """Return where each partition of ``names`` ends that is ours.
+
+        Raises:
+            KafkaError: no broker says so.
+        """
+        ours = {tp for tp in self.consumer.assignment() if tp.topic in names}
+        return dict(await self.consumer.highwaters(*ours)) if ours else {}
+
+    def handled(self, tp: TP) -> int:
+        """Return the offset before which everything of a partition of ours was handled."""
+        consumer: Any = self.consumer
+        last = progress.handled.get(tp, -1)
+        return max(consumer._committed_offset[tp] or 0, last + 1)
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            ours = {tp for tp in self.consumer.assignment() if tp.topic in SOURCES}
             try:
-                ends = await self.consumer.highwaters(*ours) if ours else {}
+                ends = await self.ends(SOURCES)
             except KafkaError as error:  # nothing is known of the ends while no broker answers
                 log.warning("ends_unknown", error=str(error))
                 continue

@@ -84,7 +84,7 @@ def decider(world: World, monkeypatch: pytest.MonkeyPatch) -> Decider:
     monkeypatch.setattr(deciding, "send_all", world.send_all)
     monkeypatch.setattr(apps, "rules", Fixed("nowhere", (RULE,), lambda: 0.0))
     table: Any = world
-    return Decider(table, topics.TRANSITIONS, codec.supply_event)
+    return Decider(table, topics.TRANSITIONS)
 
 
 def test_decisions_are_sent_before_states_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:

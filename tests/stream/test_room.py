@@ -90,6 +90,7 @@ def test_what_we_override_or_call_is_still_there(
 
 def test_the_attributes_we_reach_for_are_still_there() -> None:
     assert "self._producer" in inspect.getsource(drivers.Producer)
+    assert "self._committed_offset" in inspect.getsource(FaustConsumer)
     for name in ("_clear", "on_recovery_completed"):
         assert hasattr(MemoryStore, name), f"Store overrides {name}: how does Faust say it now?"
     assert "self._data = self._new_store()" in inspect.getsource(FaustCollection.data.fget)
