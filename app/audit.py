@@ -10,29 +10,13 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError as CoordinatorNotAvailable
 
-from app import kafka, rules_topic
+from app import kafka
+from app.replay import STREAMS, Replay, begin, recorded
 from schemas import codec, topics
 from schemas.decision import Decision
-from tables import intake, liveness
-from tables.intake import Entry, OutOfRangeError
-from tables.liveness import Watched
-from tables.rulebook import Rulebook
+from tables.intake import Entry
 from tables.rules import Rule
 
-
-class Decided(msgspec.Struct, frozen=True):
-    """How a topic is decided on. fresh: the state of a device nobody knew."""
-
-    decoder: msgspec.json.Decoder[Any]
-    take: Callable[[Rulebook, Any, Any, int], tuple[Any, list[Decision]]]
-    fresh: Entry | Watched
-
-
-DECIDED: Mapping[str, Decided] = {
-    topics.TRANSITIONS: Decided(codec.supply_event, intake.take, Entry()),
-    topics.PROBES: Decided(codec.energy_event, intake.take, Entry()),
-    topics.LIVENESS: Decided(codec.liveness_event, liveness.take, Watched()),
-}
 POLL_S = 0.5
 ORIGIN = re.compile(rb"(?P<topic>[\w.-]+):(?P<partition>\d+):(?P<offset>\d+)", re.ASCII)
 COUNTS = ("duplicates", "missing", "late", "rollbacks", "behind")  # of an entry, and of a report
@@ -80,8 +64,6 @@ class Audit:
         """Stand ready to audit what the cluster at ``servers`` holds, ``rules`` as its base."""
         self._servers = servers
         self._base = rules
-        self._books: dict[str, Rulebook] = {}
-        self._states: dict[tuple[str, bytes], Entry | Watched] = {}
         self._expected: dict[str, bytes] = {}
         self._recorded: dict[str, bytes] = {}
         self._later: list[tuple[Any, TopicPartition, int]] = []
@@ -97,22 +79,17 @@ class Audit:
             ReadError: there is no broker, or a topic is missing.
             BehindError: the workers have not come so far.
         """
-        ends = await kafka.end_offsets(self._servers, list(DECIDED))
+        ends = await kafka.end_offsets(self._servers, STREAMS)
         await self._decided_to(ends, wait_s)
-        versions = (await rules_topic.written(self._servers)).versions
-        self._books = {stream: Rulebook(stream, self._base, versions) for stream in DECIDED}
-        total = sum(ends.values())
-        async for record in kafka.read(self._servers, list(DECIDED), until=ends):
-            self._decide(record)
-            if self._report.events % 1_000 == 0:
-                progress(self._report.events, total)
-        progress(total, total)
+        replay = await begin(self._servers, self._base)
+        async for record in recorded(self._servers, ends, progress):
+            self._decide(replay, record)
         for count in COUNTS:
-            entries = (each for each in self._states.values() if isinstance(each, Entry))
+            entries = (each for each in replay.states.values() if isinstance(each, Entry))
             setattr(self._report, count, sum(getattr(each.counts, count) for each in entries))
         async for record in kafka.read(self._servers, [topics.NOTIFICATIONS]):
             self._compare(record, ends)
-        ends = await kafka.end_offsets(self._servers, list(DECIDED))
+        ends = await kafka.end_offsets(self._servers, STREAMS)
         for record, partition, offset in self._later:  # decided meanwhile, or so they say
             if offset >= ends.get(partition, 0):
                 self._differ(_place(record), record.value, None)
@@ -139,18 +116,10 @@ class Audit:
         offsets = {partition: max(0, each.offset) for partition, each in committed.items()}
         return sum(max(0, end - offsets.get(partition, 0)) for partition, end in ends.items())
 
-    def _decide(self, record: Any) -> None:
+    def _decide(self, replay: Replay, record: Any) -> None:
         self._report.events += 1
-        decided = DECIDED[record.topic]
-        event = codec.decode(decided.decoder, record.value)
-        if isinstance(event, codec.Unreadable) or record.key != event.device.encode():
-            self._report.unreadable += 1
-            return
-        place = (record.topic, record.key)
-        before, book = self._states.get(place, decided.fresh), self._books[record.topic]
-        try:
-            self._states[place], decisions = decided.take(book, before, event, record.timestamp)
-        except OutOfRangeError:
+        decisions = replay.take(record)
+        if decisions is None:
             self._report.unreadable += 1
             return
         for decision in decisions:

@@ -1,18 +1,15 @@
 """The workers' tables, read from their changelogs and rebuilt from what was recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from app import kafka, rules_topic
-from app.audit import DECIDED
+from app import kafka
+from app.replay import STREAMS, Place, begin, recorded
 from app.stream.envelope import holds, opened
-from schemas import codec, topics
-from tables import intake, liveness
-from tables.intake import Entry, OutOfRangeError
-from tables.liveness import Watched
-from tables.rulebook import Rulebook
+from schemas import topics
+from tables.machines import MACHINES
 from tables.rules import Rule
 
 TABLES = {
@@ -20,7 +17,6 @@ TABLES = {
     topics.PROBES: topics.ENERGY_TABLE,
     topics.LIVENESS: topics.LIVENESS_TABLE,
 }
-Place = tuple[str, bytes]  # input topic and key
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -65,8 +61,7 @@ async def stored(servers: str) -> dict[Place, Stored]:
 
 def shown(source: str, state: bytes) -> Any:
     """Return ``state`` of a table as plain values, as JSON has them."""
-    read = liveness.read if source == topics.LIVENESS else intake.read
-    return msgspec.to_builtins(_named(read(state)))
+    return msgspec.to_builtins(_named(MACHINES[source].read(state)))
 
 
 def _named(value: Any) -> Any:
@@ -90,51 +85,21 @@ async def verify(
         ReadError: there is no broker, or a topic is missing.
     """
     held = await stored(servers)
-    versions = (await rules_topic.written(servers)).versions
-    books = {stream: Rulebook(stream, base, versions) for stream in DECIDED}
-    report = Report(states=len(held))
-    rebuilt: dict[Place, Entry | Watched] = {}
-    ends = await kafka.end_offsets(servers, list(DECIDED))
-    total = sum(ends.values())
-    async for record in kafka.read(servers, list(DECIDED), until=ends):
+    replay, report = await begin(servers, base), Report(states=len(held))
+    ends = await kafka.end_offsets(servers, STREAMS)
+    async for record in recorded(servers, ends, progress):
         report.events += 1
-        if report.events % 1_000 == 0:
-            progress(report.events, total)
-        _fold(record, books, held, rebuilt)
-    progress(total, total)
-    for place in held.keys() | rebuilt.keys():
-        report.differences += _compared(place, held.get(place), rebuilt.get(place))
+        kept = held.get((record.topic, record.key))
+        if kept is not None and record.offset <= kept.offset:
+            replay.take(record)
+    for place in held.keys() | replay.states.keys():
+        report.differences += _compared(place, held.get(place), replay.states.get(place))
     return report
 
 
-def _fold(
-    record: Any,
-    books: Mapping[str, Rulebook],
-    held: Mapping[Place, Stored],
-    rebuilt: dict[Place, Entry | Watched],
-) -> None:
-    decided, place = DECIDED[record.topic], (record.topic, record.key)
-    event = codec.decode(decided.decoder, record.value)
-    if isinstance(event, codec.Unreadable) or record.key != event.device.encode():
-        return
-    if place not in held or record.offset > held[place].offset:
-        return
-    before = rebuilt.get(place, decided.fresh)
-    try:
-        rebuilt[place], _ = decided.take(books[record.topic], before, event, record.timestamp)
-    except OutOfRangeError:
-        return
-
-
-def _compared(
-    place: Place, held: Stored | None, rebuilt: Entry | Watched | None
-) -> list[Difference]:
+def _compared(place: Place, held: Stored | None, rebuilt: Any) -> list[Difference]:
     source, key = place
-    state = None
-    if isinstance(rebuilt, Watched):
-        state = liveness.written(rebuilt)
-    elif rebuilt is not None:
-        state = intake.written(rebuilt)
+    state = None if rebuilt is None else MACHINES[source].written(rebuilt)
     kept = None if held is None else held.state
     if kept == state:
         return []

@@ -6,10 +6,8 @@ import sys
 import click
 import msgspec
 
-from app import rules_file, settings
 from app.audit import Audit, BehindError, Report
-from app.kafka import ReadError
-from tables.rules import RulesError
+from app.cli.reporting import configured, told
 
 
 @click.command(name="audit")
@@ -24,21 +22,11 @@ def audit(rules: str | None, wait: float, as_json: bool) -> None:
     \b
     changeover audit --rules rules.toml
     """
+    read, in_force = configured(rules)
     try:
-        read = settings.read()
-        in_force = rules_file.load(rules or read.rules)
-    except (settings.SettingsError, RulesError) as error:
-        raise click.UsageError(str(error)) from None
-    hidden = not sys.stderr.isatty()
-    try:
-        with click.progressbar(length=1, file=sys.stderr, hidden=hidden) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.length = max(total, 1)
-                bar.update(done - bar.pos)
-
+        with told() as progress:
             report = asyncio.run(Audit(read.servers, in_force).run(wait, progress))
-    except (ReadError, BehindError) as error:
+    except BehindError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(msgspec.json.encode(report))

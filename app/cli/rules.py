@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from app import rules_file, rules_topic, settings
+from app import rules_file, rules_topic
 from app.cli.instants import INSTANT
+from app.cli.reporting import surroundings
 from app.cli.showing import show_json, show_table
 from app.kafka import ReadError
 from app.rules_topic import Written
@@ -150,7 +151,7 @@ def apply_(
     \b
     changeover rules apply rules.toml --effective-from 2026-01-01T00:00:00Z
     """
-    read = _settings()
+    read = surroundings()
     try:
         wanted = {rule.name: written(rule) for rule in rules_file.load(file)}
     except RulesError as error:
@@ -191,15 +192,8 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
         show_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
 
 
-def _settings() -> settings.Settings:
-    try:
-        return settings.read()
-    except settings.SettingsError as error:
-        raise click.UsageError(str(error)) from None
-
-
 def _known() -> Known:
-    read = _settings()
+    read = surroundings()
     try:
         base = rules_file.load(read.rules)
     except RulesError as error:

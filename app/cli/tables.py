@@ -6,10 +6,9 @@ import sys
 import click
 import msgspec
 
-from app import rebuild, rules_file, settings
+from app import rebuild
+from app.cli.reporting import configured, surroundings, told
 from app.cli.showing import show_json
-from app.kafka import ReadError
-from tables.rules import RulesError
 
 
 @click.group(name="tables")
@@ -25,7 +24,8 @@ def show(device: str) -> None:
     \b
     changeover tables show ikeja-0042
     """
-    found = asyncio.run(_stored(settings.read().servers))
+    with told():
+        found = asyncio.run(rebuild.stored(surroundings().servers))
     states = {
         rebuild.TABLES[source]: {"offset": each.offset, **rebuild.shown(source, each.state)}
         for (source, key), each in found.items()
@@ -43,22 +43,9 @@ def verify(as_json: bool) -> None:
 
     Exit code 1 and both sides where they differ. Workers may go on meanwhile.
     """
-    try:
-        read = settings.read()
-        base = rules_file.load(read.rules)
-    except (settings.SettingsError, RulesError) as error:
-        raise click.UsageError(str(error)) from None
-    hidden = not sys.stderr.isatty()
-    try:
-        with click.progressbar(length=1, file=sys.stderr, hidden=hidden) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.length = max(total, 1)
-                bar.update(done - bar.pos)
-
-            report = asyncio.run(rebuild.verify(read.servers, base, progress))
-    except ReadError as error:
-        raise click.ClickException(str(error)) from None
+    read, base = configured()
+    with told() as progress:
+        report = asyncio.run(rebuild.verify(read.servers, base, progress))
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
@@ -71,10 +58,3 @@ def verify(as_json: bool) -> None:
             f"{len(report.differences)} differences"
         )
     sys.exit(1 if report.differences else 0)
-
-
-async def _stored(servers: str) -> dict[rebuild.Place, rebuild.Stored]:
-    try:
-        return await rebuild.stored(servers)
-    except ReadError as error:
-        raise click.ClickException(str(error)) from None

@@ -1,0 +1,56 @@
+"""What commands share that read all that is recorded: their settings, and how far they are."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from app import rules_file, settings
+from app.kafka import ReadError
+from tables.rules import Rule, RulesError
+
+
+def surroundings() -> settings.Settings:
+    """Return the settings.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    try:
+        return settings.read()
+    except settings.SettingsError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def configured(rules: str | None = None) -> tuple[settings.Settings, tuple[Rule, ...]]:
+    """Return the settings, and the base rules: of the file ``rules``, else as they say.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    read = surroundings()
+    try:
+        return read, rules_file.load(rules or read.rules)
+    except RulesError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@contextmanager
+def told() -> Iterator[Callable[[int, int], None]]:
+    """Enter with what is to be told how many of how many are read; a bar shows it on a terminal.
+
+    Raises:
+        ClickException: in the block there was no broker, or a topic was missing.
+    """
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=1, file=sys.stderr, hidden=hidden) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        try:
+            yield progress
+        except ReadError as error:
+            raise click.ClickException(str(error)) from None
