@@ -44,8 +44,12 @@ class NotReadyError(Exception):
 
 def worker(app: str, env: Mapping[str, str], number: int = 1) -> Program:
     """Return a Faust worker of ``app``: ``decide``, ``route`` or ``deliver``."""
-    argv = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
-    return Program(f"{app}-{number}", (sys.executable, *argv), env, READY)
+    return Program(f"{app}-{number}", worker_argv(app), env, READY)
+
+
+def worker_argv(app: str) -> tuple[str, ...]:
+    """Return the command of a Faust worker of ``app``."""
+    return (sys.executable, "-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
 
 
 def command(name: str, *arguments: str, env: Mapping[str, str], ready: bytes) -> Program:

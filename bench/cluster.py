@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +19,15 @@ from app import kafka
 from app.broker.node import Node
 from app.broker.ports import free_port
 from app.broker.topics import ensure
-from app.supervisor import READY, mortal
+from app.stream.packed import send_packed
+from app.supervisor import READY, mortal, worker_argv
 from schemas import topics
 
 PARTITIONS = 4
 DEADLINE_S = 300.0
 POLL_S = 0.02
 TICKS = os.sysconf("SC_CLK_TCK")
-WORKER = (sys.executable, "-m", "faust", "-A", "app.worker:decide", "worker", "-l", "info")
+WORKER = worker_argv("decide")
 Record = tuple[bytes, bytes]
 
 
@@ -76,7 +76,10 @@ def copied(home: Path) -> Iterator[Node]:
 async def produce(servers: str, topic: str, records: Sequence[Record]) -> None:
     """Append ``records`` to ``topic``, each where its key belongs, in large batches."""
     async with AIOKafkaProducer(
-        bootstrap_servers=servers, compression_type="zstd", max_batch_size=524_288, acks="all"
+        bootstrap_servers=servers,
+        compression_type="zstd",
+        max_batch_size=524_288,
+        enable_idempotence=True,  # else a batch that is sent again may change the order
     ) as producer:
         partitions = sorted(await producer.partitions_for(topic))
         place = producer._partitioner
@@ -84,14 +87,7 @@ async def produce(servers: str, topic: str, records: Sequence[Record]) -> None:
         for key, value in records:
             waiting[place(key, partitions, partitions)].append((key, value))
         for partition, mine in waiting.items():
-            batch = producer.create_batch()
-            for key, value in mine:
-                if batch.append(key=key, value=value, timestamp=None) is None:
-                    await (await producer.send_batch(batch, topic, partition=partition))
-                    batch = producer.create_batch()
-                    batch.append(key=key, value=value, timestamp=None)
-            if batch.record_count():
-                await (await producer.send_batch(batch, topic, partition=partition))
+            await asyncio.gather(*await send_packed(producer, topic, partition, mine))
 
 
 async def values(servers: str, topic: str) -> list[bytes]:
@@ -115,7 +111,7 @@ def program(node: Node, argv: Sequence[str], **env: str) -> Iterator[tuple[int, 
             while READY not in Path(log.name).read_bytes():
                 if running.poll() is not None or time.monotonic() - began_s > DEADLINE_S:
                     raise click.ClickException(Path(log.name).read_text()[-2_000:])
-                time.sleep(POLL_S)
+                time.sleep(POLL_S)  # a log tells nobody that it has grown
             yield running.pid, time.monotonic() - began_s
         finally:
             running.terminate()
@@ -129,7 +125,7 @@ def used(node: Node, argv: Sequence[str], source: str, group: str = topics.DECID
     """Return what ``argv`` used until ``group`` had committed everything on ``source``."""
     with program(node, argv) as (pid, start_s):
         before, began_s = cpu_s(pid), time.monotonic()
-        until_committed(node.servers, group, [source])
+        until_committed(node.servers, group, source)
         return Used(cpu_s(pid) - before, time.monotonic() - began_s, rss_mb(pid), start_s)
 
 
@@ -160,20 +156,10 @@ async def _until(servers: str, group: str, source: str, wanted: int) -> int:
             await asyncio.sleep(POLL_S)
 
 
-def until_committed(servers: str, group: str, sources: Sequence[str]) -> None:
-    """Return when ``group`` has committed what ``sources`` hold now."""
-    asyncio.run(_committed(servers, group, sources))
-
-
-async def _committed(servers: str, group: str, sources: Sequence[str]) -> None:
-    ends = await kafka.end_offsets(servers, sources)
-    async with kafka.administering(servers) as admin, asyncio.timeout(DEADLINE_S):
-        while True:
-            with suppress(KafkaError):
-                found = await admin.list_consumer_group_offsets(group)
-                if all(tp in found and found[tp].offset >= end for tp, end in ends.items() if end):
-                    return
-            await asyncio.sleep(POLL_S)
+def until_committed(servers: str, group: str, source: str) -> None:
+    """Return when ``group`` has committed what ``source`` holds now."""
+    ends = asyncio.run(kafka.end_offsets(servers, [source]))
+    asyncio.run(_until(servers, group, source, sum(ends.values())))
 
 
 def cpu_s(pid: int) -> float:

@@ -135,7 +135,7 @@ def _together(home: Path, workers: int, load: Sequence[cluster.Record]) -> float
         ]
         before = sum(map(cluster.cpu_s, pids))
         asyncio.run(cluster.produce(node.servers, topics.TRANSITIONS, load))
-        cluster.until_committed(node.servers, topics.DECIDE, [topics.TRANSITIONS])
+        cluster.until_committed(node.servers, topics.DECIDE, topics.TRANSITIONS)
         return sum(map(cluster.cpu_s, pids)) - before
 
 

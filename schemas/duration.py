@@ -59,4 +59,4 @@ def enc_hook(value: Any) -> Any:
     """Return ``value``, which msgspec does not know, as it is written: the only one is Duration."""
     if isinstance(value, Duration):
         return str(value)
-    raise NotImplementedError(type(value))
+    raise NotImplementedError(type(value))  # as msgspec asks of a hook

@@ -172,7 +172,7 @@ class Node:
                 raise DataDirectoryError(
                     f"a broker without a parent runs on {self._folder}: end it (fuser {held})"
                 )
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # the lock is another process's: it tells nobody when it is free
 
     def _configured(self, classpath: str) -> Path:
         data = self._folder / "data"
@@ -238,7 +238,7 @@ class Node:
                         f"the broker does not answer after {START_TIMEOUT_S} s:\n"
                         f"{self._last_errors()}"
                     )
-                time.sleep(POLL_S)
+                time.sleep(POLL_S)  # a broker tells nobody that it has come up
                 answers = (
                     in_use(self._port) and thread.submit(asyncio.run, self._answers()).result()
                 )

@@ -14,6 +14,7 @@ from faust.types import TP
 
 from app.stream.batches import BatchSchema
 from app.stream.envelope import holds, opened, sealed
+from app.stream.packed import send_packed
 from app.stream.watch import pulse
 
 NEVER = -1
@@ -97,15 +98,5 @@ class Table(FaustTable[bytes, bytes]):
         pulse.check()
         ours: Any = self.app.producer
         producer = ours._producer  # aiokafka's, because Faust's sends one by one
-        topic, sent = self.changelog_topic_name, []
-        batch = producer.create_batch()
-        for key, value in values.items():
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                batch.close()
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
-        if batch.record_count():
-            batch.close()
-            sent.append(await producer.send_batch(batch, topic, partition=partition))
+        sent = await send_packed(producer, self.changelog_topic_name, partition, values.items())
         await asyncio.gather(*sent)

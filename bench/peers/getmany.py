@@ -12,6 +12,7 @@ import time
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from app.stream.envelope import sealed
+from app.stream.packed import send_packed
 from app.supervisor import READY
 from schemas import codec, topics
 from tables import intake
@@ -95,18 +96,12 @@ async def _store(
     partition: int,
     entries: dict[bytes, tuple[int, Entry]],
 ) -> None:
-    changelog, sent = topics.changelog(topics.DECIDE, topics.SUPPLY_TABLE), []
-    batch = producer.create_batch()
+    changelog = topics.changelog(topics.DECIDE, topics.SUPPLY_TABLE)
+    values: list[tuple[bytes, bytes]] = []
     for key, (offset, entry) in entries.items():
-        state = intake.written(entry)
-        table[key] = state
-        value = sealed(offset, state)
-        if batch.append(key=key, value=value, timestamp=None) is None:
-            sent.append(await producer.send_batch(batch, changelog, partition=partition))
-            batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None)
-    sent.append(await producer.send_batch(batch, changelog, partition=partition))
-    await asyncio.gather(*sent)
+        state = table[key] = intake.written(entry)
+        values.append((key, sealed(offset, state)))
+    await asyncio.gather(*await send_packed(producer, changelog, partition, values))
 
 
 if __name__ == "__main__":

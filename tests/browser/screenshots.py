@@ -50,7 +50,7 @@ def take(folder: Path) -> None:
         thread = threading.Thread(target=pages.run)
         thread.start()
         while not pages.started:
-            time.sleep(0.05)
+            time.sleep(0.05)  # uvicorn sets a flag and wakes nobody
         for name, path in paths.items():
             for theme in ("light", "dark"):
                 address = f"http://{LOOPBACK}:{port}"

@@ -62,14 +62,14 @@ class Chaos:
             self._start(2)
             until = time.monotonic() + seconds
             while time.monotonic() < until:
-                time.sleep(self._chance.uniform(1, 5))
+                time.sleep(self._chance.uniform(1, 5))  # so often does bad luck come
                 self._fault(self._chance.choices(FAULTS, WEIGHTS)[0])
             self._still.set()
             if not self._working:
                 self._start(1)
             while shipping.is_alive() or not self._quiet():
                 self._revive()
-                time.sleep(0.5)
+                time.sleep(0.5)  # a process that ends by itself is seen by looking
         finally:
             self._still.set()
             self._given_up.set()
@@ -139,7 +139,7 @@ class Chaos:
         elif fault == "pause":
             member = self._house.ready(name)
             self._house.signal(name, signal.SIGSTOP)
-            time.sleep(SESSION_TIMEOUT_S + 2)
+            time.sleep(SESSION_TIMEOUT_S + 2)  # until its partitions are another's
             self._house.signal(name, signal.SIGCONT)
             if not member:  # it had nothing that another could have taken: it may go on
                 return

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app.broker.node import Node
 from app.broker.ports import free_port
 from app.broker.topics import ensure
-from app.supervisor import READY, mortal
+from app.supervisor import READY, mortal, worker_argv
 
 PARTITIONS = 4
 COMMAND = (sys.executable, "-c", "from app.cli import main; main()")
@@ -49,8 +49,7 @@ class Machine:
             )
 
     def start_worker(self, app: str, number: int = 1) -> None:
-        faust = ("-m", "faust", "-A", f"app.worker:{app}", "worker", "-l", "info")
-        self.start(f"{app}-{number}", sys.executable, *faust)
+        self.start(f"{app}-{number}", *worker_argv(app))
 
     def start_edge(self, logs: Path, until: str) -> None:
         config = str(logs / "notifications.config")
@@ -150,7 +149,7 @@ def eventually(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not true():
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(0.2)  # programs and topics tell nobody when something is so
 
 
 async def _count(servers: str, topic: str) -> int:

@@ -48,13 +48,17 @@ def send(house: Machine, topic: str, key: bytes, *values: bytes | None) -> None:
     asyncio.run(_send(house.servers, topic, key, list(values)))
 
 
+def decide_a_shop(house: Machine, folder: Path, lines: int) -> None:
+    """Write logs into ``folder``, ship them, and have a worker decide on them."""
+    logs.write(folder, house.servers, seed=1, lines=lines)
+    house.start_worker("decide")
+    house.start_edge(folder, UNTIL)
+    eventually(lambda: house.finished("edge-shop"))
+
+
 def test_an_altered_decision_is_found(tmp_path: Path, rules: Path) -> None:
     with machine(tmp_path / "home", rules) as house:
-        folder = tmp_path / "shop"
-        logs.write(folder, house.servers, seed=1, lines=300)
-        house.start_worker("decide")
-        house.start_edge(folder, UNTIL)
-        eventually(lambda: house.finished("edge-shop"))
+        decide_a_shop(house, tmp_path / "shop", lines=300)
         untouched = house.audit()
         first, *_ = house.values(topics.NOTIFICATIONS)
         altered = json.loads(first) | {"severity": "critical"}
@@ -72,11 +76,7 @@ def test_an_altered_decision_is_found(tmp_path: Path, rules: Path) -> None:
 def test_an_altered_state_is_found(tmp_path: Path, rules: Path) -> None:
     changelog = topics.changelog(topics.DECIDE, topics.SUPPLY_TABLE)
     with machine(tmp_path / "home", rules) as house:
-        folder = tmp_path / "shop"
-        logs.write(folder, house.servers, seed=1, lines=100)
-        house.start_worker("decide")
-        house.start_edge(folder, UNTIL)
-        eventually(lambda: house.finished("edge-shop"))
+        decide_a_shop(house, tmp_path / "shop", lines=100)
         house.audit()  # which waits for the worker
         untouched = house.verify()
         shown = json.loads(house.run("tables", "show", "shop"))
