@@ -75,7 +75,9 @@ class Rulebook:
         policy, decisions = self.at(before).of(device), list[Decision]()
         for instant, policies in self.changes(before, after):
             following = policies.of(device)
-            at = instant if state.at is None else max(instant, state.at)
+            now = state.at or instant
+            # One that came late acts now: the state may have been set back since it was there.
+            at = now if instant == before[0] else max(instant, now)
             state, more = ruled(policy, following, state, device, at)
             decisions += more
             policy = following
@@ -103,7 +105,11 @@ class Rulebook:
             for each in self._versions
             if each.effective_from in passed and each.appended_ms + LEAD_MS in known
         }
-        rules = tuple(rule for _, rule in sorted(in_force.items()) if rule is not None)
+        rules = tuple(
+            rule
+            for _, rule in sorted(in_force.items())
+            if rule is not None and rule.stream == self._stream
+        )
         if rules not in self._of_rules:
             self._of_rules[rules] = Policies(rules, self._stream)
         return self._of_rules[rules]

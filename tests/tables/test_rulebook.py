@@ -134,6 +134,29 @@ def test_a_version_in_force_stays_when_the_clock_is_set_back_before_it() -> None
     assert told(decisions) == [("fired", -950, 0)]
 
 
+def test_a_version_that_comes_while_the_clock_is_behind_moves_no_time() -> None:
+    book = Rulebook("transitions", [lost("60s")], [version(1, 0, lost("10s"), 1_000)])
+    clock = Clock(**stamp(5_000, None), was=at(5_000), is_=at(2_000), from_=at(4_000))
+    told_before = [tick(0), tick(5_000), clock, context(2_010, INVERTER)]
+    entry = Entry()
+    for seq, event in enumerate(told_before, 1):
+        entry, _ = take(book, entry, msgspec.structs.replace(event, seq=seq), LEAD_MS)
+    entry, decisions = take(
+        book, entry, msgspec.structs.replace(tick(2_030), seq=5), LEAD_MS + 1_000
+    )
+
+    assert told(decisions) == [("fired", 2_020, 0)]
+    assert entry.state.at == at(2_030)
+
+
+def test_a_version_of_another_streams_rule_changes_nothing_here() -> None:
+    other = rule('name="soc"\nstream="probes"\nwhen={field="soc_pct",below=20}')
+    version = Version("soc", 1, at(5), 0, other)
+    book = Rulebook("transitions", [lost("10s")], [version])
+
+    assert list(book.changes((at(0), LEAD_MS), (at(9), LEAD_MS))) == []
+
+
 VERSIONS = st.lists(
     st.tuples(st.integers(0, 400), st.sampled_from(["0s", "10s", "90s", ""])), max_size=4
 )
