@@ -137,7 +137,7 @@ def test_a_version_in_force_stays_when_the_clock_is_set_back_before_it() -> None
 def test_a_version_that_comes_while_the_clock_is_behind_moves_no_time() -> None:
     book = Rulebook("transitions", [lost("60s")], [version(1, 0, lost("10s"), 1_000)])
     clock = Clock(**stamp(5_000, None), was=at(5_000), is_=at(2_000), from_=at(4_000))
-    told_before = [tick(0), tick(5_000), clock, context(2_010, INVERTER)]
+    told_before: list[Event] = [tick(0), tick(5_000), clock, context(2_010, INVERTER)]
     entry = Entry()
     for seq, event in enumerate(told_before, 1):
         entry, _ = take(book, entry, msgspec.structs.replace(event, seq=seq), LEAD_MS)
