@@ -172,37 +172,32 @@ def _observe(rule: Rule, alert: Alert, at: datetime, breached: bool) -> Iterator
 
 def evolve(rule: Rule, alert: Alert, change: Change) -> Alert:
     """Return ``alert`` after ``change``. Cannot fail: it already happened."""
-    replace = msgspec.structs.replace
-    match change.kind:
-        case Step.BREACHED:
-            counts = alert.counts if alert.last == change.at else {}
-            return replace(alert, since=change.at, last=change.at, counts=counts, told=False)
-        case Step.FLICKERED | Step.PASSED:
-            return replace(alert, since=None, firing=False, cause={}, named=None)
-        case Step.SUBSIDED:
-            return replace(alert, clearing=change.at)
-        case Step.RETURNED:
-            return replace(alert, clearing=None)
-        case _:
-            return _decided(rule, alert, change)
+    replace, kind = msgspec.structs.replace, change.kind
+    if isinstance(kind, Kind):
+        return _decided(rule, alert, kind, change.at)
+    if kind is Step.BREACHED:
+        counts = alert.counts if alert.last == change.at else {}
+        return replace(alert, since=change.at, last=change.at, counts=counts, told=False)
+    if kind is Step.SUBSIDED:
+        return replace(alert, clearing=change.at)
+    if kind is Step.RETURNED:
+        return replace(alert, clearing=None)
+    return replace(alert, since=None, firing=False, cause={}, named=None)
 
 
-def _decided(rule: Rule, alert: Alert, change: Change) -> Alert:
+def _decided(rule: Rule, alert: Alert, kind: Kind, at: datetime) -> Alert:
     replace = msgspec.structs.replace
-    kind = Kind(change.kind)
     counts = alert.counts | {kind: alert.counts.get(kind, 0) + 1}
-    match kind:
-        case Kind.FIRED | Kind.REPEATED:
-            rearm_at = change.at + rule.reset
-            return replace(
-                alert, firing=True, told=True, rearm_at=rearm_at, suppressed=0, counts=counts
-            )
-        case Kind.SUPPRESSED:
-            return replace(alert, firing=True, suppressed=alert.suppressed + 1, counts=counts)
-        case Kind.RESOLVED | Kind.SUPPRESSED_RESOLVED:
-            return replace(
-                alert, since=None, firing=False, clearing=None, counts=counts, cause={}, named=None
-            )
+    if kind is Kind.FIRED or kind is Kind.REPEATED:
+        rearm_at = at + rule.reset
+        return replace(
+            alert, firing=True, told=True, rearm_at=rearm_at, suppressed=0, counts=counts
+        )
+    if kind is Kind.SUPPRESSED:
+        return replace(alert, firing=True, suppressed=alert.suppressed + 1, counts=counts)
+    return replace(
+        alert, since=None, firing=False, clearing=None, counts=counts, cause={}, named=None
+    )
 
 
 def moved(rule: Rule, alert: Alert, since: datetime, by: timedelta) -> Alert:

@@ -4,8 +4,7 @@ A field never seen is unknown (None). ``all`` with one false is false, ``any`` w
 true; else one unknown part makes the whole unknown.
 """
 
-import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ import msgspec
 from schemas.events import Source
 
 Value = bool | float | str | tuple[str, ...] | None
-Test = Callable[[Any], bool | None]  # of an object whose attributes are named by PATHS
+Operand = Value | tuple[float | str, ...]
 
 OPERATORS = ("equals", "not_equals", "in_", "contains", "above", "below")
 SOURCE, FLAG, SOURCES, NUMBER = "a source", "true or false", "a list of sources", "a number"
@@ -123,56 +122,51 @@ def _fits(kind: str, value: object) -> bool:
     return isinstance(value, float | int) and not isinstance(value, bool)
 
 
-def getter(field: str) -> Callable[[Any], Value]:
-    """Return a function that gets the value of ``field`` from an object as PATHS names them."""
-    return operator.attrgetter(PATHS.get(field, field))
+def path(field: str) -> str:
+    """Return where ``field`` stands in the facts, as a Python expression."""
+    return f"facts.{PATHS.get(field, field)}"
 
 
-def compiled(condition: Condition) -> Test:
-    """Return a function that tells whether ``condition`` holds; None when that is unknown."""
-    if condition.all is not None:
-        return _every(tuple(compiled(part) for part in condition.all), decisive=False)
-    if condition.any is not None:
-        return _every(tuple(compiled(part) for part in condition.any), decisive=True)
+def compiled(code: str, operands: Sequence[Operand] = ()) -> Callable[[Any], Any]:
+    """Return the function of ``facts`` that ``code`` is the body of; ``operands`` are k0, k1, …"""
+    names = {f"k{place}": operand for place, operand in enumerate(operands)}
+    made: Callable[[Any], Any] = eval(f"lambda facts: {code}", names)  # noqa: S307 - our own text
+    return made
+
+
+def expression(condition: Condition, operands: list[Operand]) -> str:
+    """Return a Python expression that tells whether ``condition`` holds; None: that is unknown.
+
+    operands: what is compared with is added here. Nothing that a user wrote is in the expression.
+    """
+    if condition.field is not None:
+        return _compared(condition, operands)
+    decisive = condition.all is None
+    tests, unknown = [], []
+    for part in condition.all or condition.any or ():
+        code, place = expression(part, operands), len(operands)
+        tests.append(f"(v{place} := {code}) is {decisive}")
+        unknown.append(f"v{place} is None")
+    return (
+        f"({decisive} if {' or '.join(tests)} else"
+        f" None if {' or '.join(unknown)} else {not decisive})"
+    )
+
+
+def _compared(condition: Condition, operands: list[Operand]) -> str:
     name = next(name for name in OPERATORS if getattr(condition, name) is not None)
-    compare, operand = COMPARISONS[name], getattr(condition, name)
-    get = getter(str(condition.field))
+    value, k = path(str(condition.field)), f"k{len(operands)}"
+    operands.append(getattr(condition, name))
     if condition.field == "in_window":  # null is a value here: the source has no window
-
-        def known(facts: Any) -> bool | None:
-            return None if facts.source is None else compare(get(facts), operand)
-
-        return known
-
-    def test(facts: Any) -> bool | None:
-        value = get(facts)
-        return None if value is None else compare(value, operand)
-
-    return test
+        return f"(None if facts.source is None else {COMPARISONS[name].format(value, k)})"
+    return f"(None if (v := {value}) is None else {COMPARISONS[name].format('v', k)})"
 
 
-def _every(parts: tuple[Test, ...], *, decisive: bool) -> Test:
-    def test(facts: Any) -> bool | None:
-        unknown = False
-        for part in parts:
-            verdict = part(facts)
-            if verdict is decisive:
-                return decisive
-            unknown = unknown or verdict is None
-        return None if unknown else not decisive
-
-    return test
-
-
-def _in(value: Value, operand: tuple[Value, ...]) -> bool:
-    return value in operand
-
-
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "equals": operator.eq,
-    "not_equals": operator.ne,
-    "in_": _in,
-    "contains": operator.contains,
-    "above": operator.gt,
-    "below": operator.lt,
+COMPARISONS = {
+    "equals": "{} == {}",
+    "not_equals": "{} != {}",
+    "in_": "{} in {}",
+    "contains": "{1} in {0}",
+    "above": "{} > {}",
+    "below": "{} < {}",
 }

@@ -40,7 +40,8 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
 def acts_at(state: State, instant: datetime) -> datetime:
     """Return when what happened at ``instant`` acts, in UTC: time never goes back."""
     at = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    return at if state.at is None or at > state.at else state.at
+    before = state.at
+    return at if before is None or at > before else before
 
 
 def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decision]]:
@@ -48,17 +49,17 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
 
     They are ordered by instant, then rule name, then order of deciding.
     """
+    if type(event) is Tick:
+        at, wake = acts_at(state, event.ts), state.wake
+        if wake is None or at < wake:  # most events: time passes, and nothing waits for it
+            return State(at, state.facts, state.alerts, state.flickers, wake, state.set_back), []
+        return advance(policy, state, event.device, at, None)
     if type(event) is Clock:
         at = acts_at(state, event.was)
         state, decisions = advance(policy, state, event.device, at, None)
         return _clock_set(policy, state, event, at), decisions
-    at = acts_at(state, event.ts)
-    if type(event) is not Tick:
-        facts = observe(state.facts, policy.stream, event)
-        return advance(policy, state, event.device, at, facts)
-    if state.wake is None or at < state.wake:  # most events: time passes, and nothing waits for it
-        return State(at, state.facts, state.alerts, state.flickers, state.wake, state.set_back), []
-    return advance(policy, state, event.device, at, None)
+    facts = observe(state.facts, policy.stream, event)
+    return advance(policy, state, event.device, acts_at(state, event.ts), facts)
 
 
 def advance(
@@ -100,17 +101,21 @@ def _walked(
     for watch, signal in zip(policy.watches, signals, strict=True):
         rule = watch.rule
         alert = alerts.get(rule.name, CLEAR)
-        if alert is CLEAR and not signal:
-            continue
+        if alert is CLEAR:
+            if not signal:
+                continue
+        elif signal is None or signal is alert.breached:
+            due = deadline(rule, alert)
+            if due is None or at < due:  # as it was, and nothing waits for this time
+                continue
         for change in decide(rule, alert, at, breached=signal):
             if isinstance(change.kind, Kind):
                 decisions.append(_decision(device, rule, alert, change))
             alert = evolve(rule, alert, change)
             if change.kind is Step.BREACHED:
-                cause = {field: get(facts) for field, get in watch.cause}
                 # An instant that comes twice names another episode the second time.
                 named = change.at + state.set_back * MICROSECOND if state.set_back else None
-                alert = msgspec.structs.replace(alert, cause=cause, named=named)
+                alert = msgspec.structs.replace(alert, cause=watch.cause(facts), named=named)
             flickers += change.kind is Step.FLICKERED
         alerts[rule.name] = alert
     if len(decisions) > 1:
@@ -127,9 +132,14 @@ def _settled(policy: Policy, state: State) -> State:
     at = state.at
     if at is None:
         return state
-    alerts = {name: alert for name, alert in state.alerts.items() if not alert.idle(at)}
-    wakes = [_wake(policy.rules.get(name), alert) for name, alert in alerts.items()]
-    wake = min((each for each in wakes if each is not None), default=None)
+    alerts: dict[str, Alert] = {}
+    wake: datetime | None = None
+    for name, alert in state.alerts.items():
+        if not alert.idle(at):
+            alerts[name] = alert
+            wakes = _wake(policy.rules.get(name), alert)
+            if wakes is not None and (wake is None or wakes < wake):
+                wake = wakes
     return State(at, state.facts, alerts, state.flickers, wake, state.set_back)
 
 

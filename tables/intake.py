@@ -163,27 +163,19 @@ def take(
         and entry.appended_ms >= book.settled_ms
         and type(event) is not Clock
     ):  # nearly always: the next record of a device, under rules that have settled
-        return _next(book, entry, event, max(appended_ms, entry.appended_ms))
+        state, decisions = fold(book.newest.of(event.device), state, event)
+        return Entry(  # in order, because naming them takes twice as long
+            entry.epoch,
+            event.seq,
+            appended_ms if appended_ms > entry.appended_ms else entry.appended_ms,
+            entry.runs,
+            entry.counts,
+            None,
+            False,
+            None,
+            state,
+        ), decisions
     return _any(book, entry, event, max(appended_ms, entry.appended_ms))
-
-
-def _next(
-    book: Rulebook, entry: Entry, event: Event, appended_ms: int
-) -> tuple[Entry, list[Decision]]:
-    """Do as ``_any`` for an event of which all is known that it asks."""
-    state, decisions = fold(book.newest.of(event.device), entry.state, event)
-    after = Entry(  # in order, because naming them takes twice as long
-        entry.epoch,
-        event.seq,
-        appended_ms,
-        entry.runs,
-        entry.counts,
-        None,
-        False,
-        None,
-        state,
-    )
-    return after, decisions
 
 
 def _any(

@@ -1,35 +1,29 @@
 """The rules of a device on one stream, made ready to decide. Pure."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import msgspec
 
-from tables.condition import CAUSES, PATHS, Test, Value, compiled, getter
+from schemas.decision import Fact
+from tables.condition import CAUSES, Operand, compiled, expression, path
 from tables.facts import Facts
 from tables.rules import Rule
 
-REMEMBERED = 4_096  # contexts of which a policy knows the signals; a device lives in a few
 Signals = tuple[bool | None, ...]
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """A rule made ready.
-
-    signal: returns whether its condition holds; None if it is as it was.
-    cause: the facts that a decision tells, by name.
-    """
+    """A rule made ready. cause: returns what its decisions tell of the facts, by name."""
 
     rule: Rule
-    signal: Test
-    cause: tuple[tuple[str, Callable[[Facts], Value]], ...]
+    cause: Callable[[Facts], dict[str, Fact]]
 
 
 class Policy:
     """The rules in force for a device on one stream, ordered by name, ready to decide.
 
-    signals: returns what each rule's condition says of the facts. quiet: what a tick says.
-    places: where in ``watches`` each rule is.
+    signals: returns of each rule whether its condition holds; None if it is as it was.
+    quiet: what they are when only time has passed. places: where in ``watches`` each rule is.
     """
 
     def __init__(self, stream: str, rules: tuple[Rule, ...]) -> None:
@@ -39,15 +33,9 @@ class Policy:
         self.rules = {watch.rule.name: watch.rule for watch in self.watches}
         self.places = {watch.rule.name: place for place, watch in enumerate(self.watches)}
         self.quiet: Signals = (None,) * len(self.watches)
-        self._tests = tuple(watch.signal for watch in self.watches)
-        read = {field for watch in self.watches for field, _ in watch.cause}
-        # Contexts are few and return; readings hardly do.
-        self.signals: Callable[[Facts], Signals] = (
-            self._signals if read & PATHS.keys() else lru_cache(REMEMBERED)(self._signals)
-        )
-
-    def _signals(self, facts: Facts) -> Signals:
-        return tuple([test(facts) for test in self._tests])
+        operands: list[Operand] = []
+        tests = [_signal(watch.rule, operands) for watch in self.watches]
+        self.signals: Callable[[Facts], Signals] = compiled(f"({''.join(tests)})", operands)
 
 
 class Policies:
@@ -73,21 +61,17 @@ class Policies:
 
 def _watch(rule: Rule) -> Watch:
     cause = sorted({*CAUSES[rule.stream], *rule.when.fields()})
-    return Watch(rule, _signal(rule), tuple((field, getter(field)) for field in cause))
+    told = ", ".join(f"{field!r}: {path(field)}" for field in cause)
+    return Watch(rule, compiled(f"{{{told}}}"))
 
 
-def _signal(rule: Rule) -> Test:
-    when, needs = compiled(rule.when), rule.needs
-    clear_when = None if rule.clear_when is None else compiled(rule.clear_when)
-    if needs is None and clear_when is None:
-        return when
-
-    def signal(facts: Facts) -> bool | None:
-        if needs is not None and needs not in facts.named:
-            return None
-        verdict = when(facts)
-        if clear_when is None or verdict:
-            return verdict
-        return False if clear_when(facts) else None
-
-    return signal
+def _signal(rule: Rule, operands: list[Operand]) -> str:
+    """Return the part of a tuple that is the signal of ``rule``."""
+    signal = expression(rule.when, operands)
+    if rule.clear_when is not None:
+        clear = expression(rule.clear_when, operands)
+        signal = f"(True if {signal} else False if {clear} else None)"
+    if rule.needs is not None:
+        operands.append(rule.needs)
+        signal = f"({signal} if k{len(operands) - 1} in facts.named else None)"
+    return f"{signal},"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables import rules
-from tables.condition import FIELDS, Condition, Value, compiled
+from tables.condition import FIELDS, Condition, Operand, Value, compiled, expression
 from tables.rules import RulesError
 
 HEAD = '[[rule]]\nname = "x"\nstream = "transitions"\n'
@@ -19,7 +19,10 @@ WHEN = 'when = { field = "source", equals = "grid" }\n'
 def holds(written: dict[str, Any], **facts: Value) -> bool | None:
     known = dict.fromkeys(FIELDS) | facts
     named = SimpleNamespace(**known, energy=SimpleNamespace(**known))
-    return compiled(msgspec.convert(written, Condition))(named)
+    operands: list[Operand] = []
+    code = expression(msgspec.convert(written, Condition), operands)
+    verdict: bool | None = compiled(code, operands)(named)
+    return verdict
 
 
 @pytest.mark.parametrize(
