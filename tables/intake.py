@@ -167,7 +167,7 @@ def take(
         return Entry(  # in order, because naming them takes twice as long
             entry.epoch,
             event.seq,
-            appended_ms if appended_ms > entry.appended_ms else entry.appended_ms,
+            appended_ms if appended_ms > entry.appended_ms else entry.appended_ms,  # noqa: FURB136 - max() is slow
             entry.runs,
             entry.counts,
             None,
