@@ -93,7 +93,7 @@ class Folding:
         self, book: Rulebook, before: Any, event: Any, record: KafkaRecord
     ) -> tuple[Any, list[Decision]]:
         try:
-            return self._machine.take(book, before, event, record.appended_ms)
+            return self._machine.take(book, before, event, record.timestamp)
         except OutOfRangeError as error:
             raise Unfit(str(error)) from None
         except Exception as error:  # whatever one record does, the rest goes on

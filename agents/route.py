@@ -79,7 +79,7 @@ class Router:
         routed_to, book = books.get(key) or self._read(partition, key)
         if record.offset <= routed_to:  # a redelivery: its messages are out
             return []
-        in_force = apps.rules.book(decision.stream).at((decision.at, record.appended_ms))
+        in_force = apps.rules.book(decision.stream).at((decision.at, record.timestamp))
         rule = in_force.of(decision.device).rules.get(decision.rule)
         book, audience = route(book, decision, _today(directory, decision, rule))
         books[key] = (record.offset, book)
@@ -97,7 +97,7 @@ class Router:
         self, record: KafkaRecord, decision: Decision, rule: Rule | None, to: Recipient
     ) -> Send:
         until = decision.at + useful_for(decision, rule)
-        appended = datetime.fromtimestamp(record.appended_ms / 1_000, UTC)
+        appended = datetime.fromtimestamp(record.timestamp / 1_000, UTC)
         identity = message_id(decision.id, to.person, to.channel, to.address)
         key = to.person.encode()
         if appended > until:

@@ -1,5 +1,7 @@
 """The workers: ``faust -A app.worker:decide worker``, likewise ``route`` and ``deliver``."""
 
+import gc
+
 import agents.email
 import agents.liveness
 import agents.probes
@@ -10,3 +12,6 @@ import agents.transitions  # noqa: F401 - each registers itself with its app
 from app.stream.apps import decide, deliver, route
 
 __all__ = ["decide", "deliver", "route"]
+
+gc.freeze()  # what is imported stays: it need not be looked through again and again
+gc.set_threshold(20_000)  # a batch makes some thousand objects, and none of them in a ring

@@ -6,7 +6,7 @@ extension points are Faust's own: the ``ConsumerScheduler`` setting and a topic'
 
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -19,13 +19,17 @@ from app.stream.watch import EXIT_UNFINISHED, end, progress
 log = structlog.get_logger()
 
 
-class KafkaRecord(msgspec.Struct, frozen=True):
-    """One record as it lies on its topic. appended_ms: the broker's append time."""
+class KafkaRecord(Protocol):
+    """A record of a topic, as aiokafka has it. timestamp: the broker's append time, in ms."""
 
-    key: bytes | None
-    value: bytes | None
-    offset: int
-    appended_ms: int
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -97,7 +101,7 @@ async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[N
     events: Any = stream
     async for event in events.noack().events():
         message = event.message
-        batch = Batch(message.topic, message.partition, [_record(each) for each in event.value])
+        batch = Batch(message.topic, message.partition, event.value)
         follows(progress.handled.get(message.tp), batch)
         try:
             await handle(batch)
@@ -119,7 +123,3 @@ def follows(handled: int | None, batch: Batch) -> None:
     if handled is not None and first > handled + 1:
         place = f"{batch.topic}:{batch.partition}:{first}"
         end(EXIT_UNFINISHED, "records_left_out", place=place, handled=handled)
-
-
-def _record(fetched: Any) -> KafkaRecord:
-    return KafkaRecord(fetched.key, fetched.value, fetched.offset, fetched.timestamp)

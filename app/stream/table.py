@@ -6,7 +6,8 @@ the members of a group and not their producers.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 from faust.stores.memory import Store as MemoryStore
 from faust.tables.table import Table as FaustTable
@@ -46,6 +47,11 @@ class Table(FaustTable[bytes, bytes]):
 
     source: str = ""
 
+    @cached_property
+    def _kept(self) -> Store:
+        store: Any = self.data
+        return cast("Store", store)
+
     def _new_store(self) -> Any:
         return Store(self.app.conf.store, self.app, self)
 
@@ -62,20 +68,19 @@ class Table(FaustTable[bytes, bytes]):
         for event in batch:
             if event.message.topic != self.changelog_topic_name:
                 continue  # tables/recovery.py goes on with the last table it knew
-            values = self._values(event.message.partition)
+            values = self._kept.of(event.message.partition)
             for record in event.message.value:
                 if holds(record.value, values.get(record.key)):
                     values[record.key] = record.value
 
     def read(self, partition: int, key: bytes) -> tuple[int, bytes | None]:
         """Return the source offset to which ``key`` was folded, at first -1, and its state."""
-        value = self._values(partition).get(key)
+        value = self._kept.of(partition).get(key)
         return (NEVER, None) if value is None else opened(value)
 
     def held(self) -> Iterator[tuple[int, bytes]]:
         """Yield the partition and key of everything that is kept here."""
-        store: Any = self.data
-        for partition, values in store.partitions.items():
+        for partition, values in self._kept.partitions.items():
             for key in values:
                 yield partition, key
 
@@ -87,12 +92,7 @@ class Table(FaustTable[bytes, bytes]):
         """
         values = {key: sealed(offset, state) for key, (offset, state) in states.items()}
         await self._write(partition, values)
-        self._values(partition).update(values)
-
-    def _values(self, partition: int) -> dict[bytes, bytes]:
-        store: Any = self.data
-        values: dict[bytes, bytes] = store.of(partition)
-        return values
+        self._kept.of(partition).update(values)
 
     async def _write(self, partition: int, values: Mapping[bytes, bytes]) -> None:
         pulse.check()

@@ -8,7 +8,10 @@ Found in faust-streaming 0.15.3, ``faust/transport/consumer.py``:
   for acknowledged with anything beside it. A batch that comes again with another end, as after a
   rebalance, is committed before it is processed: a crash then loses it. And behind offset 0, which
   is taken for none, nothing is noted: nothing of the partition is committed any more.
-* line 808: while the buffers of all partitions are full nothing is fetched for a whole second.
+* line 808: while the buffers of all partitions are full nothing is fetched for a whole second, and
+  while some are only of the others, for as long as these have nothing.
+* ``drivers/aiokafka.py`` line 615: a fetch waits up to 1.5 s for topics on which nothing is written,
+  and until it is back nothing more is fetched of those that have a backlog.
 * line 642 ff.: on revocation what is acknowledged and not yet committed is forgotten.
 
 Ours are whole batches, those of a partition handled one after the other: all up to the last offset
@@ -24,12 +27,25 @@ from faust.types import TP
 
 from app.stream.watch import EXIT_UNFINISHED, end, progress
 
-FULL_S = 0.005  # until it is looked again whether a buffer has room
+FETCH_WAIT_MS = 50  # 20 fetches a second of an idle worker
+FULL_S = 0.02  # until it is looked again whether a buffer has room
 NO_PARTITION = frozenset({TP("no partition is active", 0)})
+
+
+class ConsumerThread(base.AIOKafkaConsumerThread):
+    """Faust's thread that fetches, with fetches that return in time."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
 
 class Consumer(base.Consumer):
     """Faust's consumer without the defects."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(
         self,
@@ -38,6 +54,8 @@ class Consumer(base.Consumer):
     ) -> Any:
         if active_partitions is not None:
             active_partitions = frozenset(active_partitions) or NO_PARTITION
+        if self._buffered_partitions:  # they may have room long before others have records
+            timeout = FULL_S
         return await super()._getmany(active_partitions, timeout)
 
     async def _wait_next_records(

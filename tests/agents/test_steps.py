@@ -13,13 +13,14 @@ from agents.route import Router
 from app.directory import Contact, Snapshot
 from app.rules_topic import Rules
 from app.stream import apps
-from app.stream.batches import Batch, KafkaRecord
+from app.stream.batches import Batch
 from app.stream.producer import Send
 from schemas import codec, topics
 from schemas.delivery import Channel, Message
 from schemas.events import Event
 from schemas.liveness import Gap
 from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
+from tests.records import fetched
 
 RULE = rule(
     'name="lost"\nstream="transitions"\nwhen={field="source",not_equals="grid"}\nfor="10s"\n'
@@ -69,7 +70,7 @@ class World:
 
 def batch(*values: bytes | None, topic: str = topics.TRANSITIONS, first: int = 0) -> Batch:
     records = [
-        KafkaRecord(b"home", value, offset, int(at(60).timestamp() * 1_000))
+        fetched(b"home", value, offset, int(at(60).timestamp() * 1_000))
         for offset, value in enumerate(values, first)
     ]
     return Batch(topic, 2, records)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 from faust import App as FaustApp
 from faust.stores.memory import Store as MemoryStore
@@ -24,10 +24,11 @@ from faust.transport.drivers import aiokafka as drivers
 from faust.types import TP
 
 from app.stream import apps
-from app.stream.batches import Batch, BatchScheduler, FetchedBatch, KafkaRecord, follows
+from app.stream.batches import Batch, BatchScheduler, FetchedBatch, follows
 from app.stream.envelope import sealed
 from app.stream.transport import Consumer, Producer, whole
 from app.stream.watch import EXIT_UNFINISHED
+from tests.records import fetched
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
@@ -35,6 +36,8 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
     (FaustApp, "_new_transport", ["self"]),
     (FaustApp, "_new_producer_transport", ["self"]),
     (FaustApp, "on_start", ["self"]),
+    (drivers.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
+    (FaustConsumer, "_new_consumer_thread", ["self"]),
     (FaustConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
     (FaustConsumer, "_wait_next_records", ["self", "timeout"]),
     (FaustConsumer, "_get_active_partitions", ["self"]),
@@ -60,6 +63,7 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
 DEFECTS = (
     (FaustConsumer._wait_next_records, "active_partitions = self._get_active_partitions()"),
     (FaustConsumer._wait_next_records, "await self.sleep(1)"),
+    (drivers.AIOKafkaConsumerThread._create_worker_consumer, "fetch_max_wait_ms=1500"),
     (FaustConsumer._drain_messages, "if gap > 1 and r_offset:"),
     (FaustConsumer._new_offset, "stuff_to_add.extend(range(entry.begin, entry.end))"),
     (FaustConsumer._drain_messages, "await self._add_gap(tp, r_offset + 1, offset)"),
@@ -91,6 +95,8 @@ def test_what_we_override_or_call_is_still_there(
 def test_the_attributes_we_reach_for_are_still_there() -> None:
     assert "self._producer" in inspect.getsource(drivers.Producer)
     assert "self._committed_offset" in inspect.getsource(FaustConsumer)
+    assert "self._buffered_partitions.add(tp)" in inspect.getsource(FaustConsumer.on_buffer_full)
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
     for name in ("_clear", "on_recovery_completed"):
         assert hasattr(MemoryStore, name), f"Store overrides {name}: how does Faust say it now?"
     assert "self._data = self._new_store()" in inspect.getsource(FaustCollection.data.fget)
@@ -223,7 +229,7 @@ def test_partitions_without_their_tables_end_the_worker(monkeypatch: pytest.Monk
 
 
 def batch(first: int, last: int) -> Batch:
-    records = [KafkaRecord(b"a", b"", offset, 0) for offset in range(first, last + 1)]
+    records = [fetched(b"a", b"", offset) for offset in range(first, last + 1)]
     return Batch("t", 1, records)
 
 
