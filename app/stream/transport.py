@@ -10,7 +10,7 @@ Found in faust-streaming 0.15.3, ``faust/transport/consumer.py``:
   is taken for none, nothing is noted: nothing of the partition is committed any more.
 * line 808: while the buffers of all partitions are full nothing is fetched for a whole second, and
   while some are only of the others, for as long as these have nothing.
-* ``drivers/aiokafka.py`` line 615: a fetch waits up to 1.5 s for topics on which nothing is written,
+* ``drivers/aiokafka.py`` line 615: a fetch waits up to 1.5 s for topics on which nothing is said,
   and until it is back nothing more is fetched of those that have a backlog.
 * line 642 ff.: on revocation what is acknowledged and not yet committed is forgotten.
 

@@ -37,7 +37,7 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
     (FaustApp, "_new_producer_transport", ["self"]),
     (FaustApp, "on_start", ["self"]),
     (drivers.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
-    (FaustConsumer, "_new_consumer_thread", ["self"]),
+    (drivers.Consumer, "_new_consumer_thread", ["self"]),
     (FaustConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
     (FaustConsumer, "_wait_next_records", ["self", "timeout"]),
     (FaustConsumer, "_get_active_partitions", ["self"]),
@@ -182,25 +182,30 @@ def test_a_partition_that_is_another_workers_is_forgotten() -> None:
     assert list(table.held()) == [(2, b"a")]
 
 
-def test_an_empty_set_of_partitions_is_never_handed_to_the_client(
+def test_no_empty_set_is_handed_to_the_client_and_no_full_buffer_waits_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     handed: list[Any] = []
+    waited: list[float] = []
 
-    async def getmany(_self: Any, partitions: Any, _timeout: float) -> dict[Any, Any]:
+    async def getmany(_self: Any, partitions: Any, wait_s: float) -> dict[Any, Any]:
         handed.append(partitions)
+        waited.append(wait_s)
         return {}
 
     monkeypatch.setattr(Consumer.__mro__[1], "_getmany", getmany)
     live = {TP("t", 1)}
-    consumer = object.__new__(Consumer)
+    consumer: Any = object.__new__(Consumer)
+    consumer._buffered_partitions = set()
     for _ in range(2):
         asyncio.run(consumer._getmany(live, 1.0))
         live.clear()  # as a rebalance does, in place
+        consumer._buffered_partitions.add(TP("t", 1))  # which will have room before others records
 
     assert handed[0] == {TP("t", 1)}
     assert handed[1]
     assert TP("t", 1) not in handed[1]
+    assert waited[0] == 1.0 > 10 * waited[1]
 
 
 def test_all_up_to_the_newest_acknowledged_batch_is_committed_and_no_more() -> None:
