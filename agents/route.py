@@ -6,13 +6,12 @@ notification: whoever takes over after a crash tells the same people.
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
 from agents.parking import Unfit, parked, parsed
-from app.directory import Directory, Follower, Snapshot
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord, each_batch
 from app.stream.producer import Send, send_all
@@ -23,6 +22,9 @@ from tables import wording
 from tables.routing import Book, Recipient, route, settled
 from tables.rules import Rule
 from tables.states import recipients
+
+if TYPE_CHECKING:
+    from app.directory import Follower, Snapshot
 
 log = structlog.get_logger()
 RESOLVED_USEFUL_FOR = timedelta(hours=2)
@@ -38,8 +40,10 @@ class Router:
         self._database_url = database_url
 
     @cached_property
-    def _follower(self) -> Follower:
+    def _follower(self) -> "Follower":
         # Not before: the workers that decide import this module too, and need no database.
+        from app.directory import Directory, Follower  # noqa: PLC0415 - it takes a fifth of a start
+
         return Follower(Directory(self._database_url))
 
     async def __call__(self, batch: Batch) -> None:
@@ -71,7 +75,7 @@ class Router:
         partition: int,
         record: KafkaRecord,
         decision: Decision,
-        directory: Snapshot,
+        directory: "Snapshot",
         books: dict[bytes, tuple[int, Book]],
         listed: dict[bytes, tuple[int, bytes]],
     ) -> list[Send]:
@@ -127,7 +131,7 @@ class Router:
         return Send(TOPICS[to.channel], key, codec.encode(message))
 
 
-def _today(directory: Snapshot, decision: Decision, rule: Rule | None) -> tuple[Recipient, ...]:
+def _today(directory: "Snapshot", decision: Decision, rule: Rule | None) -> tuple[Recipient, ...]:
     channels = tuple(Channel) if rule is None else rule.channels
     today = tuple(
         Recipient(each.person, each.channel, each.address)

@@ -19,6 +19,7 @@ from tables import liveness as machine
 from tables.liveness import Watched, instant
 from tables.wheel import Key, Wheel
 
+MOST = 10_000  # devices a look: some 50 ms, so that the loop never stands still
 AGAIN_S = 5.0  # after which what was written is written again, if it was not folded meanwhile
 
 
@@ -51,10 +52,13 @@ class Watcher:
     def rebuild(self) -> None:
         """Look at everything that the tables hold: they have been recovered."""
         self._all, self._soon, self._attention = Wheel(), Wheel(), {}
-        for key in {key for table in self._heard_on for key in table.held()}:
-            self._all.add(key, 0)
-        for key in self._watched.held():
-            self._attend(key, 0)
+        held = [table.held() for table in self._heard_on]
+        for partition in set().union(*held):
+            keys = set().union(*(each.get(partition, ()) for each in held))
+            self._all.extend(partition, keys, 0)
+        for partition, watched in self._watched.held().items():
+            for key in watched:
+                self._attend((partition, key), 0)
 
     def heard(self, partition: int, keys: Collection[bytes], new: Collection[bytes]) -> None:
         """Take notice of ``keys``: something was heard of them, of ``new`` on this stream first."""
@@ -81,11 +85,11 @@ class Watcher:
         for partition in read:
             self._listening_since.setdefault(partition, now_s)
         found: list[Send] = []
-        for key, second in self._soon.due(int(now_s)):
+        for key, second in self._soon.due(int(now_s), MOST):
             held = self._attention.get(key)
             if held is not None and held.second == second and key[0] in ours:
                 found += self._attended(key, held.parked, now_s, key[0] in read)
-        for key, _ in self._all.due(int(now_s)):
+        for key, _ in self._all.due(int(now_s), MOST):
             if key[0] in ours:
                 found += self._routine(key, now_s, key[0] in read)
         return found

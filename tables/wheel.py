@@ -3,27 +3,40 @@
 Nothing is done for a device when it is heard: one that is looked at too early is put further on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 Key = tuple[int, bytes]  # partition and key
 
 
 class Wheel:
-    """Keys by the second in which they come up."""
+    """Keys by the second in which they come up; those of a partition share a list."""
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._buckets: dict[int, list[Key]] = {}
+        self._buckets: dict[int, dict[int, list[bytes]]] = {}
 
     def add(self, key: Key, second: int) -> None:
         """Let ``key`` come up in ``second``."""
-        self._buckets.setdefault(second, []).append(key)
+        self._buckets.setdefault(second, {}).setdefault(key[0], []).append(key[1])
 
-    def due(self, second: int) -> Iterator[tuple[Key, int]]:
-        """Yield, and forget, what comes up in ``second`` or before, with when, in that order.
+    def extend(self, partition: int, keys: Iterable[bytes], second: int) -> None:
+        """Let ``keys`` of ``partition`` come up in ``second``."""
+        self._buckets.setdefault(second, {}).setdefault(partition, []).extend(keys)
 
-        What is added meanwhile for a second that has passed comes up the next time.
+    def due(self, second: int, most: int) -> list[tuple[Key, int]]:
+        """Return, and forget, what comes up in ``second`` or before, with when, in that order.
+
+        most: how many at most; the others come up the next time.
         """
+        taken: list[tuple[Key, int]] = []
         for passed in sorted(each for each in self._buckets if each <= second):
-            for key in self._buckets.pop(passed):
-                yield key, passed
+            bucket = self._buckets[passed]
+            for partition, keys in list(bucket.items()):
+                first = max(0, len(keys) - (most - len(taken)))
+                taken += [((partition, key), passed) for key in keys[first:]]
+                del keys[first:]
+                if keys:
+                    return taken
+                del bucket[partition]
+            del self._buckets[passed]
+        return taken

@@ -13,7 +13,7 @@ from faust.types import TP
 from app import kafka, rules_file, settings
 from app.rules_topic import Rules
 from app.stream.batches import BatchScheduler, BatchSchema
-from app.stream.table import Table
+from app.stream.table import Manager, Table
 from app.stream.transport import Transport
 from app.stream.watch import (
     EXIT_CONFIG,
@@ -42,7 +42,7 @@ def _configured() -> tuple[settings.Settings, tuple[Rule, ...]]:
 SETTINGS, BASE = _configured()
 rules = Rules(SETTINGS.servers, BASE, boot_clock)
 # Batches; 1 would let old values overwrite newer ones (tables/recovery.py:489).
-RECOVERY_BUFFER = 64
+RECOVERY_BUFFER = 4
 BUFFERED = 8  # batches of at most 5,000 records that wait for an agent: most of a worker's memory
 SOURCES = frozenset(topic.name for topic in topics.TOPICS if not topic.compacted)
 
@@ -138,6 +138,7 @@ def create(group: str) -> App:
         broker=[f"aiokafka://{server.strip()}" for server in SETTINGS.servers.split(",")],
         store="memory://",
         Table=Table,
+        TableManager=Manager,
         ConsumerScheduler=BatchScheduler,
         topic_partitions=SETTINGS.partitions,
         topic_allow_declare=False,

@@ -5,11 +5,12 @@ the members of a group and not their producers.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any, cast
 
 from faust.stores.memory import Store as MemoryStore
+from faust.tables.manager import TableManager
 from faust.tables.table import Table as FaustTable
 from faust.types import TP
 
@@ -40,6 +41,15 @@ class Store(MemoryStore[bytes, bytes]):
         ours = {partition for _, partition in active_tps}
         for partition in self.partitions.keys() - ours:
             del self.partitions[partition]
+
+
+class Manager(TableManager):
+    """Faust's, which sleeps a second in case tables are made late: ours are made on import."""
+
+    async def on_start(self) -> None:
+        """Subscribe to the changelogs, and recover."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Table(FaustTable[bytes, bytes]):
@@ -78,11 +88,9 @@ class Table(FaustTable[bytes, bytes]):
         value = self._kept.of(partition).get(key)
         return (NEVER, None) if value is None else opened(value)
 
-    def held(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the partition and key of everything that is kept here."""
-        for partition, values in self._kept.partitions.items():
-            for key in values:
-                yield partition, key
+    def held(self) -> Mapping[int, Collection[bytes]]:
+        """Return the keys of everything that is kept here, by partition."""
+        return {partition: values.keys() for partition, values in self._kept.partitions.items()}
 
     async def store(self, partition: int, states: Mapping[bytes, tuple[int, bytes]]) -> None:
         """Write ``states`` (by key: source offset and state) to the changelog, then to memory.

@@ -1,6 +1,5 @@
 """Who is silent, and when: the watcher and the machine, a second at a time."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -33,8 +32,8 @@ class Kept:
     def read(self, partition: int, key: bytes) -> tuple[int, bytes | None]:
         return 0, self.states.get(key) if partition == 2 else None
 
-    def held(self) -> Iterator[tuple[int, bytes]]:
-        return ((2, key) for key in self.states)
+    def held(self) -> dict[int, set[bytes]]:
+        return {2: set(self.states)}
 
 
 class World:
