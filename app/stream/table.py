@@ -80,8 +80,10 @@ class Table(FaustTable[bytes, bytes]):
                 continue  # tables/recovery.py goes on with the last table it knew
             values = self._kept.of(event.message.partition)
             for record in event.message.value:
-                if holds(record.value, values.get(record.key)):
-                    values[record.key] = record.value
+                value = record.value
+                old = values.setdefault(record.key, value)
+                if old is not value and holds(value, old):
+                    values[record.key] = value
 
     def read(self, partition: int, key: bytes) -> tuple[int, bytes | None]:
         """Return the source offset to which ``key`` was folded, at first -1, and its state."""
