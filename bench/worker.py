@@ -83,22 +83,27 @@ def frameworks() -> list[Result]:
 def streams() -> list[Result]:
     """CPU an event and memory against Kafka Streams, once both have done four fifths."""
     load = {topics.TRANSITIONS: workload.payloads(topics.TRANSITIONS, DEVICES, STREAMS_EACH)}
-    subprocess.run(("mvn", "-B", "-q", "-f", str(STREAMS / "pom.xml"), "package"), check=True)
     cpu, rss = [], []
     with cluster.prepared(load) as home, TemporaryDirectory() as folder:
-        built = f"{STREAMS}/target/classes:{STREAMS}/target/lib/*"
-        java = ("java", f"-Dstate.dir={folder}", "-cp", built, "KafkaStreamsPeer")
-        jobs = ((cluster.WORKER, topics.DECIDE), (java, "kafka-streams-peer"))
+        jobs = ((cluster.WORKER, topics.DECIDE), (peer(folder), "kafka-streams-peer"))
         for number in rounds(3):
             pair = [_warm(home, *job) for job in turns(number, *jobs)]
-            (ours, mine), (peer, theirs) = turns(number, *pair)
+            (ours, mine), (java, theirs) = turns(number, *pair)
             same(mine, theirs)
-            cpu.append(ours[0] / peer[0])
-            rss.append(ours[1] / peer[1])
+            cpu.append(ours[0] / java[0])
+            rss.append(ours[1] / java[1])
     return [
         measure.result("worker cpu Streams", cpu, 1.0, "lower", "x Streams"),
         measure.result("worker memory Streams", rss, 0.2, "lower", "x Streams"),
     ]
+
+
+def peer(folder: str, linger_ms: int = 100) -> tuple[str, ...]:
+    """Build the Kafka Streams program; return its command. folder: where it may keep its files."""
+    subprocess.run(("mvn", "-B", "-q", "-f", str(STREAMS / "pom.xml"), "package"), check=True)
+    built = f"{STREAMS}/target/classes:{STREAMS}/target/lib/*"
+    options = (f"-Dstate.dir={folder}/state", f"-Dlinger.ms={linger_ms}")
+    return ("java", *options, "-cp", built, "KafkaStreamsPeer")
 
 
 def _warm(home: Path, argv: Sequence[str], group: str) -> tuple[tuple[float, float], list[bytes]]:
