@@ -19,6 +19,7 @@ from schemas import codec, topics
 from schemas.decision import Decision, Kind
 from schemas.delivery import Channel, Expired, Message, message_id
 from tables import wording
+from tables.fold import RULE_CHANGED
 from tables.routing import Book, Recipient, route, settled
 from tables.rules import Rule
 from tables.states import recipients
@@ -124,7 +125,7 @@ class Router:
             channel=to.channel,
             address=to.address,
             subject=wording.subject(decision),
-            text=wording.text(decision),
+            text=wording.text(decision, clear_for(decision, rule)),
             at=decision.at,
             useful_until=until,
         )
@@ -141,6 +142,11 @@ def _today(directory: "Snapshot", decision: Decision, rule: Rule | None) -> tupl
     if not today and decision.kind is Kind.FIRED:
         log.warning("nobody_to_tell", device=decision.device, rule=decision.rule)
     return today
+
+
+def clear_for(decision: Decision, rule: Rule | None) -> timedelta:
+    """Return how long what ``decision`` resolves was gone by then."""
+    return timedelta() if rule is None or RULE_CHANGED in decision.cause else rule.clear_for
 
 
 def useful_for(decision: Decision, rule: Rule | None) -> timedelta:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from schemas.decision import Decision, Fact, Kind
 from schemas.duration import Duration
 
+NO_TIME = timedelta()
 PROBLEMS: dict[str, Callable[[dict[str, Fact]], str]] = {
     "grid_lost": lambda cause: f"the grid is lost, the load is on {_source(cause)}",
     "off_generator": lambda cause: f"the load left the generator and is on {_source(cause)}",
@@ -32,11 +33,15 @@ def subject(decision: Decision) -> str:
     return f"[{state}] {printable(decision.device)}: {printable(decision.rule)}"
 
 
-def text(decision: Decision) -> str:
-    """Return what is said of ``decision``: what, where, since when, and what was left unsaid."""
+def text(decision: Decision, clear_for: timedelta = NO_TIME) -> str:
+    """Return what is said of ``decision``: what, where, since when, and what was left unsaid.
+
+    clear_for: how long it was gone when it was resolved; so long it did not last.
+    """
     problem = PROBLEMS.get(decision.rule, _unworded(decision))(decision.cause)
     since = f"{decision.episode:%Y-%m-%d %H:%M:%S} UTC"
-    lasted = lasting(decision.at - decision.episode)
+    gone = clear_for if decision.kind is Kind.RESOLVED else NO_TIME
+    lasted = lasting(max(NO_TIME, decision.at - decision.episode - gone))
     device = printable(decision.device)
     match decision.kind:
         case Kind.RESOLVED:

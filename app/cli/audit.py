@@ -7,7 +7,8 @@ import click
 import msgspec
 
 from app.audit import Audit, BehindError, Report
-from app.cli.reporting import configured, told
+from app.cli.reporting import configured, hint, told
+from app.cli.showing import counted
 
 
 @click.command(name="audit")
@@ -32,6 +33,7 @@ def audit(rules: str | None, wait: float, as_json: bool) -> None:
         click.echo(msgspec.json.encode(report))
     else:
         _tell(report)
+        hint(rules, read.rules, report.differences)
     sys.exit(1 if report.differences else 0)
 
 
@@ -44,5 +46,5 @@ def _tell(report: Report) -> None:
         f"{report.events} events ({report.duplicates} duplicates, {report.missing} missing, "
         f"{report.late} late, {report.rollbacks} rollbacks, {report.behind} decided before, "
         f"{report.unreadable} unreadable), {report.decisions} decisions ({report.copies} copies), "
-        f"{len(report.differences)} differences"
+        f"{counted(len(report.differences), 'difference')}"
     )

@@ -54,11 +54,11 @@ EXPECTED = Counter(
     {Kind.FIRED: 2, Kind.RESOLVED: 2, Kind.SUPPRESSED: 1, Kind.SUPPRESSED_RESOLVED: 1}
 )
 WHY = {
-    Kind.FIRED: "FIRED: the condition held throughout its 5 s, so people are told",
-    Kind.RESOLVED: "RESOLVED: the grid stayed for 2 s; those who were told are told so",
-    Kind.REPEATED: "REPEATED: it still holds when the reset has passed",
-    Kind.SUPPRESSED: "SUPPRESSED: it lasted, but the last message is less than 30 s old",
-    Kind.SUPPRESSED_RESOLVED: "the suppressed one is over: nobody was told of it, nobody is now",
+    Kind.FIRED: "it held for as long as it must, so people are told",
+    Kind.RESOLVED: "it is gone for as long as it must; those who were told are told so",
+    Kind.REPEATED: "it still holds when the reset has passed",
+    Kind.SUPPRESSED: "it held, but people were told less than a reset ago",
+    Kind.SUPPRESSED_RESOLVED: "that one is over: nobody was told of it, nobody is now",
 }
 
 
@@ -74,7 +74,7 @@ class Seen:
         """Tell why it was decided."""
         if decision.id not in self.decisions:
             self.decisions[decision.id] = decision
-            say(f"  decided: {WHY[decision.kind]}")
+            say(f"  {decision.rule} {decision.kind}: {WHY[decision.kind]}")
             if decision.suppressed and decision.kind is Kind.FIRED:
                 say(f"           and it says that {decision.suppressed} was suppressed since")
 
@@ -128,6 +128,7 @@ async def _demo(once: bool) -> bool:
     say(f"a home with a grid and an inverter; everything lies in {read.home_dir}")
     async with house.running(read, say, config=config):
         say(f"look at it: http://127.0.0.1:{read.dashboard_port}/")
+        say(f"or ask it: {_variables(read)} changeover tables show {DEVICE}")
         watching = asyncio.create_task(_watch(read.servers, seen))
         probing = asyncio.create_task(_probe(device))
         ended = asyncio.create_task(until_interrupted())
@@ -202,5 +203,10 @@ def _summarise(read: settings.Settings, seen: Seen, report: Report) -> None:
     say(f"decisions: {told}")
     say(f"messages: {len(seen.sent)} in {read.outbox_dir}")
     say(f"audit: {report.events} events decided again, {len(report.differences)} differences")
-    again = f"CHANGEOVER_HOME={read.home_dir} CHANGEOVER_BROKER_PORT={read.broker_port}"
-    say(f"to look at it again: {again} CHANGEOVER_RULES={read.rules} changeover up")
+    say(f"to look at it again: {_variables(read)} changeover up")
+
+
+def _variables(read: settings.Settings) -> str:
+    home = f"CHANGEOVER_HOME={read.home_dir} CHANGEOVER_RULES={read.rules}"
+    ports = f"CHANGEOVER_BROKER_PORT={read.broker_port}"
+    return f"{home} {ports} CHANGEOVER_DASHBOARD_PORT={read.dashboard_port}"

@@ -1,7 +1,7 @@
 """What commands share that read all that is recorded: their settings, and how far they are."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -34,6 +34,15 @@ def configured(rules: str | None = None) -> tuple[settings.Settings, tuple[Rule,
         return read, rules_file.load(rules or read.rules)
     except RulesError as error:
         raise click.UsageError(str(error)) from None
+
+
+def hint(named: str | None, configured: str | None, differences: Sequence[object]) -> None:
+    """Say with which rules it was compared, if there are ``differences``: it may be that alone."""
+    if differences:
+        file = named or configured or "the default rules"
+        click.echo(
+            f"compared under {file}: are they the workers'? --rules, CHANGEOVER_RULES", err=True
+        )
 
 
 @contextmanager

@@ -12,11 +12,11 @@ import msgspec
 from app import rules_file, rules_topic
 from app.cli.instants import INSTANT
 from app.cli.reporting import surroundings
-from app.cli.showing import show_json, show_table
+from app.cli.showing import counted, show_json, show_table
 from app.kafka import ReadError
 from app.rules_topic import Written
 from schemas.rules import RuleVersion
-from tables.rulebook import LEAD_MS
+from tables.rulebook import LEAD_MS, Version
 from tables.rules import Rule, RulesError, written
 
 T = TypeVar("T")
@@ -48,6 +48,20 @@ class Known(msgspec.Struct, frozen=True):
             else:
                 rules[name] = version.rule
         return dict(sorted(rules.items()))
+
+    def states(self, now: datetime) -> dict[tuple[str, int], str]:
+        """Return what each version is for an event that happens and is recorded ``now``."""
+        now_ms = now.timestamp() * 1_000
+        states: dict[tuple[str, int], str] = {}
+        begun: dict[str, Version] = {}
+        for each in sorted(self.topic.versions, key=lambda each: each.rank):
+            states[each.name, each.version] = "waits"
+            if each.effective_from <= now and each.appended_ms + LEAD_MS <= now_ms:
+                if each.name in begun:
+                    states[each.name, begun[each.name].version] = "replaced"
+                begun[each.name] = each
+                states[each.name, each.version] = "holds" if each.rule else "ended"
+        return states
 
     def versions(self, name: str) -> int:
         """Return the highest version of ``name``; 0: none was written."""
@@ -92,11 +106,11 @@ def show(name: str, version: int | None) -> None:
     elif version == 0:
         found = written(known.base[name]) if name in known.base else None
     else:
-        keys = ((each.name, each.version) for each in known.topic.records)
-        rules = dict(zip(keys, (each.rule for each in known.topic.records), strict=True))
+        rules = {(each.name, each.version): each.rule for each in known.topic.records}
         found = rules.get((name, version))
     if found is None:
-        raise click.ClickException(f"no rule {name}: see `changeover rules history`")
+        what = f"no rule {name}" if version is None else f"no version {version} of {name}"
+        raise click.ClickException(f"{what}: see `changeover rules list` and `history`")
     show_json(found)
 
 
@@ -104,18 +118,27 @@ def show(name: str, version: int | None) -> None:
 @click.argument("name", required=False)
 @AS_JSON
 def history(name: str | None, as_json: bool) -> None:
-    """List every version that was written, of the rule NAME or of all."""
+    """List every version that was written, of the rule NAME or of all.
+
+    state: waits for its instant, or for a minute to pass; holds; ended its rule; or was replaced.
+    """
+    known = _known()
+    states = known.states(datetime.now(UTC))
     rows = [
         {
             "name": each.name,
             "version": each.version,
             "from": _since(each),
             "author": each.author,
-            "what": "ends" if each.rule is None else "holds",
+            "state": states[each.name, each.version],
         }
-        for each in _known().topic.records
+        for each in known.topic.records
         if name in (None, each.name)
     ]
+    if not rows and name is not None and name not in known.base:
+        raise click.ClickException(f"no rule {name}: see `changeover rules list`")
+    if not rows:
+        click.echo("no version was written: version 0 of each rule holds", err=True)
     _show(rows, as_json)
 
 
@@ -131,12 +154,12 @@ def check(file: str) -> None:
         found = rules_file.load(file)
     except RulesError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{file}: {len(found)} rules, all of them good")
+    click.echo(f"{file}: {counted(len(found), 'rule')}, no mistake")
 
 
 @rules.command(name="apply")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--effective-from", type=INSTANT, help="Default: in a minute; none holds earlier.")
+@click.option("--effective-from", type=INSTANT, help="Default: in a minute.")
 @click.option("--prune", is_flag=True, help="End the rules that FILE does not name.")
 @click.option("--author", default=getpass.getuser, help="Who changes them. Default: you.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
@@ -145,8 +168,8 @@ def apply_(
 ) -> None:
     """Write a new version of each rule in FILE that differs from what holds.
 
-    A bad file is refused whole. A version holds for what happens from its instant on and was
-    recorded a minute after it was written; what happened before stays decided as it was.
+    A bad file is refused whole. A version decides on events that happen at or after its instant
+    and are recorded at least a minute after it was written; all others stay with the one before.
 
     \b
     changeover rules apply rules.toml --effective-from 2026-01-01T00:00:00Z
@@ -172,7 +195,9 @@ def apply_(
     ]
     for each in made:
         what = "ends" if each.rule is None else "changes" if each.name in held else "begins"
-        click.echo(f"{each.name} {what} with version {each.version} at {_since(each)}")
+        click.echo(f"{each.name} {what} with version {each.version} from {_since(each)}")
+    if made and since < datetime.now(UTC) + LEAD:
+        click.echo("for what is recorded a minute from now, or later")
     if not made:
         click.echo("nothing changes")
     elif dry_run:

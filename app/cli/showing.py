@@ -15,6 +15,11 @@ def show_json(value: Any) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
+def counted(number: int, name: str) -> str:
+    """Return how many of ``name`` there are: 1 rule, 2 rules."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print ``rows``: a table on a terminal, elsewhere columns between tabs."""
     if not sys.stdout.isatty():

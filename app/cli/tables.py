@@ -7,8 +7,8 @@ import click
 import msgspec
 
 from app import rebuild
-from app.cli.reporting import configured, surroundings, told
-from app.cli.showing import show_json
+from app.cli.reporting import configured, hint, surroundings, told
+from app.cli.showing import counted, show_json
 
 
 @click.group(name="tables")
@@ -21,6 +21,10 @@ def tables() -> None:
 def show(device: str) -> None:
     """Print what is kept of DEVICE, as JSON: one state a table.
 
+    offset is the last record it holds, at its time. Of an alert: since its episode began, clearing
+    since the condition is gone, rearm_at until when nobody is told again, suppressed episodes since
+    somebody was, counts of decisions for the newest episode, which began at last.
+
     \b
     changeover tables show ikeja-0042
     """
@@ -32,18 +36,19 @@ def show(device: str) -> None:
         if key == device.encode()
     }
     if not states:
-        raise click.ClickException(f"nothing is kept of {device}: see `changeover devices list`")
+        raise click.ClickException(f"nothing is kept of {device}: no record of it was decided on")
     show_json(states)
 
 
 @tables.command()
+@click.option("--rules", type=click.Path(), help="The rules file that was in force.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def verify(as_json: bool) -> None:
+def verify(rules: str | None, as_json: bool) -> None:
     """Rebuild every state from the input topics and compare it with the table.
 
     Exit code 1 and both sides where they differ. Workers may go on meanwhile.
     """
-    read, base = configured()
+    read, base = configured(rules)
     with told() as progress:
         report = asyncio.run(rebuild.verify(read.servers, base, progress))
     if as_json:
@@ -55,6 +60,7 @@ def verify(as_json: bool) -> None:
             click.echo(f"  rebuilt: {msgspec.json.encode(each.rebuilt).decode()}")
         click.echo(
             f"{report.states} states, rebuilt from {report.events} events, "
-            f"{len(report.differences)} differences"
+            f"{counted(len(report.differences), 'difference')}"
         )
+        hint(rules, read.rules, report.differences)
     sys.exit(1 if report.differences else 0)

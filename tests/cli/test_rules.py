@@ -10,12 +10,15 @@ from click.testing import CliRunner, Result
 
 from app import rules_topic
 from app.cli import cli
+from app.cli.rules import Known
 from app.kafka import ReadError
 from app.rules_topic import Rules, write
+from schemas import codec
 from schemas.rules import RuleVersion
 from tables import rules
 from tables.rules import RulesError
 from tests.events import at
+from tests.records import fetched
 
 pytestmark = pytest.mark.kafka
 QUIET = (
@@ -44,13 +47,16 @@ def test_a_rule_is_applied_once_changed_and_ended(file: Path) -> None:
     listed = {each["name"]: each for each in json.loads(run("list", "--json").output)}
 
     assert dry.output.endswith("nothing was written: --dry-run\n")
-    assert first.output == "offline begins with version 1 at 2026-01-01T00:00:00Z\n"
+    assert first.output == (
+        "offline begins with version 1 from 2026-01-01T00:00:00Z\n"
+        "for what is recorded a minute from now, or later\n"
+    )
     assert again.output == "nothing changes\n"
-    assert "offline changes with version 2 at 2026-02-01T00:00:00Z\n" in changed.output
-    assert "battery_low ends with version 1 at 2026-02-01T00:00:00Z\n" in changed.output
-    assert [(each["version"], each["from"]) for each in history] == [
-        (1, "2026-01-01T00:00:00Z"),
-        (2, "2026-02-01T00:00:00Z"),
+    assert "offline changes with version 2 from 2026-02-01T00:00:00Z\n" in changed.output
+    assert "battery_low ends with version 1 from 2026-02-01T00:00:00Z\n" in changed.output
+    assert [(each["version"], each["from"], each["state"]) for each in history] == [
+        (1, "2026-01-01T00:00:00Z", "waits"),  # for a minute after it was written
+        (2, "2026-02-01T00:00:00Z", "waits"),
     ]
     assert history[0]["author"] == "ann"
     assert (listed["offline"]["for"], listed["offline"]["version"]) == ("10m", 2)
@@ -58,6 +64,31 @@ def test_a_rule_is_applied_once_changed_and_ended(file: Path) -> None:
     assert json.loads(run("show", "battery_low", "--version", "0").output)["for"] == "0s"
     assert json.loads(run("show", "offline", "--version", "1").output)["for"] == "2m"
     assert run("show", "battery_low").exit_code == 1
+    assert "no rule nobody: see" in run("history", "nobody").output
+    assert "no version 9 of offline" in run("show", "offline", "--version", "9").output
+
+
+def test_a_version_waits_then_holds_until_it_is_replaced() -> None:
+    made = rules.parse(QUIET.format("offline"), "test")[0]
+    topic = rules_topic.Written()
+    for number, second, rule in ((1, 0, made), (2, 100, made), (3, 200, None)):
+        value = RuleVersion(
+            name="offline",
+            version=number,
+            effective_from=at(second),
+            author="ann",
+            rule=None if rule is None else rules.written(rule),
+        )
+        topic.add(fetched(b"offline", codec.encode(value), number, round(at(0).timestamp() * 1e3)))
+    known = Known({}, topic)
+
+    seen = [list(known.states(at(second)).values()) for second in (59, 60, 100, 200)]
+    assert seen == [
+        ["waits", "waits", "waits"],
+        ["holds", "waits", "waits"],
+        ["replaced", "holds", "waits"],
+        ["replaced", "replaced", "ended"],
+    ]
 
 
 def test_a_bad_file_is_refused_whole(file: Path) -> None:
@@ -75,7 +106,7 @@ def test_a_good_file_is_checked_without_kafka(file: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     file.write_text(QUIET.format("good"))
 
-    assert run("check", str(file)).output == f"{file}: 1 rules, all of them good\n"
+    assert run("check", str(file)).output == f"{file}: 1 rule, no mistake\n"
     assert "no Kafka answers at 127.0.0.1:1" in run("list").output
 
 

@@ -31,6 +31,7 @@ def test_what_is_over_says_how_long_it_lasted() -> None:
     _, resolved = episode()
 
     assert wording.text(resolved).startswith("home: no longer: the grid is lost")
+    assert "lasted 10m" in wording.text(resolved, RULE.clear_for)
     assert "lasted 11m" in wording.text(resolved)
 
 
