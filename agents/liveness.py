@@ -50,6 +50,8 @@ async def watch() -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         if apps.decide.rebalancing or apps.decide.in_recovery:
+            before = {}
+            watcher.deaf()  # however long it takes, nobody is heard meanwhile
             continue
         try:
             ends = await apps.decide.ends(STREAMS)

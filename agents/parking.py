@@ -11,6 +11,7 @@ from schemas import codec, topics
 from schemas.malformed import malformed
 
 log = structlog.get_logger()
+LONGEST_KEY = 1_000  # bytes; a device's name has at most 200 characters
 T = TypeVar("T")
 
 
@@ -36,4 +37,5 @@ def parked(batch: Batch, record: KafkaRecord, reason: str) -> Send:
     device = record.key.decode(errors="replace") if record.key else None
     log.warning("record_parked", origin=origin, reason=reason)
     value = codec.encode(malformed(device, origin, reason, record.value or b""))
-    return Send(topics.MALFORMED, record.key, value, batch.partition)
+    key = record.key and record.key[:LONGEST_KEY]
+    return Send(topics.MALFORMED, key, value, batch.partition)

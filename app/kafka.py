@@ -76,6 +76,17 @@ async def end_offsets(servers: str, topics: Sequence[str]) -> dict[TopicPartitio
         return ends
 
 
+async def committed(servers: str, group: str) -> dict[tuple[str, int], int]:
+    """Return up to where ``group`` has done each topic and partition.
+
+    Raises:
+        ReadError: no broker answers.
+    """
+    async with administering(servers) as admin:
+        found = await admin.list_consumer_group_offsets(group)
+    return {(tp.topic, tp.partition): each.offset for tp, each in found.items()}
+
+
 async def read(
     servers: str,
     topics: Sequence[str],

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from app import kafka
 from schemas import codec, topics
+from schemas.record import EARLIEST, LATEST, MICROSECOND
 from schemas.rules import RuleVersion
 from tables import rules
 from tables.rulebook import Rulebook, Version
@@ -47,12 +49,12 @@ class Written:
         if key in self._records and self._records[key][0] <= rank:
             return False
         try:
-            rule = None if written.rule is None else rules.from_written(written.rule)
+            version = _version(written, record.timestamp)
         except RulesError as error:
             log.warning("rule_unreadable", place=place, reason=str(error))
             return False
         self._records[key] = rank, written
-        self._versions[key] = Version(*key, written.effective_from, record.timestamp, rule)
+        self._versions[key] = version
         return True
 
     @property
@@ -64,6 +66,24 @@ class Written:
     def versions(self) -> list[Version]:
         """Return the same, ready for a rulebook."""
         return [self._versions[key] for key in sorted(self._versions)]
+
+
+def _version(written: RuleVersion, appended_ms: int) -> Version:
+    """Return what ``written`` says.
+
+    Raises:
+        RulesError: it cannot be in force; the sentence says why.
+    """
+    rule = None if written.rule is None else rules.from_written(written.rule)
+    if rule is not None and rule.name != written.name:
+        raise RulesError(f"it is a version of {written.name}, and its rule is {rule.name}")
+    try:
+        since = written.effective_from.astimezone(UTC)
+    except OverflowError:
+        since = EARLIEST - MICROSECOND
+    if not EARLIEST <= since < LATEST:
+        raise RulesError(f"{written.effective_from.isoformat()} is not between 1970 and 2999")
+    return Version(written.name, written.version, since, appended_ms, rule)
 
 
 async def written(servers: str) -> Written:
@@ -84,14 +104,21 @@ async def write(servers: str, versions: Iterable[RuleVersion]) -> Written:
     A key is never used twice, so that compaction removes none.
 
     Raises:
-        ReadError: there is no broker.
-        RulesError: somebody else wrote one of these versions first; the others are written.
+        ReadError: there is no broker, or no longer; the sentence says what was written before.
+        RulesError: one of them could not be read again: nothing is written. Or somebody else wrote
+            one of these versions first: the others are written.
     """
     mine = list(versions)
-    async with _producing(servers) as producer:
-        for version in mine:
-            key = f"{version.name}:{version.version}:{secrets.token_hex(4)}".encode()
-            await producer.send_and_wait(topics.RULES, codec.encode(version), key=key)
+    values = [_checked(version) for version in mine]
+    done: list[str] = []
+    try:
+        async with _producing(servers) as producer:
+            for version, value in zip(mine, values, strict=True):
+                key = f"{version.name}:{version.version}:{secrets.token_hex(4)}".encode()
+                await producer.send_and_wait(topics.RULES, value, key=key)
+                done.append(version.name)
+    except kafka.ReadError as error:
+        raise kafka.ReadError(f"{error}; written before: {', '.join(done) or 'none'}") from None
     found = await written(servers)
     for lost in mine:
         if lost not in found.records:
@@ -102,9 +129,30 @@ async def write(servers: str, versions: Iterable[RuleVersion]) -> Written:
     return found
 
 
+def _checked(version: RuleVersion) -> bytes:
+    """Return ``version`` as it is written.
+
+    Raises:
+        RulesError: nobody could read it again, or not as it is.
+    """
+    value = codec.encode(version)
+    again = codec.decode(codec.rule_version, value)
+    if isinstance(again, codec.Unreadable):
+        raise RulesError(f"{version.name}: {again.reason}")
+    _version(again, 0)
+    if len(value) > topics.LARGEST_RECORD // 2:
+        raise RulesError(f"{version.name}: {len(value)} bytes are too many for one record")
+    return value
+
+
 @contextlib.asynccontextmanager
 async def _producing(servers: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers,
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=topics.LARGEST_RECORD,
+    )
     try:
         await producer.start()
         yield producer
@@ -164,7 +212,10 @@ class Rules:
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             asked_s = self._clock()
-            ends = await consumer.end_offsets(consumer.assignment())
+            ours = consumer.assignment()
+            if not ours:  # of a topic that no broker tells of aiokafka assigns nothing, and goes on
+                raise kafka.ReadError(f"{self._servers}: the topic {topics.RULES} cannot be read")
+            ends = await consumer.end_offsets(ours)
             while [tp for tp, end in ends.items() if await consumer.position(tp) < end]:
                 for records in (await consumer.getmany(timeout_ms=1_000)).values():
                     for record in records:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -107,14 +108,19 @@ class Supervisor:
         self._running.clear()
 
     async def _watch(self, program: Program) -> None:
-        pause = FIRST_PAUSE_S
+        pause, began_s = FIRST_PAUSE_S, time.monotonic()
         while True:
             code = await self._running[program.name].wait()
+            if time.monotonic() - began_s > LONGEST_PAUSE_S:
+                pause = FIRST_PAUSE_S  # it had run well
             again = f"starts again in {pause} s; see {self._log(program)}"
             self._say(f"{program.name} ended with {code}, {again}")
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
-            self._running[program.name] = await self._spawn(program)
+            pause, began_s = min(2 * pause, LONGEST_PAUSE_S), time.monotonic()
+            try:
+                self._running[program.name] = await self._spawn(program)
+            except OSError as error:  # no room for its log: the old one is seen to have ended again
+                self._say(f"{program.name} cannot start: {error}")
 
     def _log(self, program: Program) -> Path:
         return self._logs / f"{program.name}.log"

@@ -12,7 +12,7 @@ UNITS_US = {
     "s": 1_000_000,
     "ms": 1_000,
 }
-PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[wdhms])")
+PART = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(ms|[wdhms])")
 WHOLE = re.compile(rf"(?:{PART.pattern})+")
 LONGEST_US = 366 * UNITS_US["d"]
 
@@ -32,6 +32,8 @@ class Duration(timedelta):
         if not WHOLE.fullmatch(text):
             raise ValueError(f"{text!r} is not a duration; write it as 90s, 2m or 1h30m")
         span = sum(round(float(number) * UNITS_US[unit]) for number, unit in PART.findall(text))
+        if span % UNITS_US["ms"]:
+            raise ValueError(f"{text!r} is finer than a millisecond")
         if span > LONGEST_US:
             raise ValueError(f"{text!r} is longer than 366 days")
         return cls(microseconds=span)

@@ -47,7 +47,7 @@ class EdgeEvent(Record, frozen=True, kw_only=True):
     ts: Instant
     source: Source | None
     in_window: bool | None
-    due: tuple[Source, ...]
+    due: Annotated[tuple[Source, ...], msgspec.Meta(max_length=5)]
     online: bool | None
     backlog: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 

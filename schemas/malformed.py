@@ -8,7 +8,7 @@ import msgspec
 from schemas.record import Name, Record
 
 LARGEST = 1_500_000  # twice that still fits a record of the topic
-SHORT = 1_000
+SHORT = 1_000  # characters of what is told beside the bytes
 
 
 class Malformed(Record, frozen=True, kw_only=True, tag="malformed"):
@@ -28,6 +28,7 @@ class Malformed(Record, frozen=True, kw_only=True, tag="malformed"):
 
 def malformed(device: str | None, origin: str, reason: str, payload: bytes) -> Malformed:
     """Return ``payload`` kept whole, with where it stood and why it was not read."""
+    device, reason = device and device[:SHORT], reason[:SHORT]
     if len(payload) > LARGEST:
         digest = hashlib.sha256(payload).hexdigest()
         reason = f"{reason} (the first {LARGEST} of {len(payload)} bytes; SHA-256 {digest})"

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)  # sums with any duration of a rule still are instants
 MICROSECOND = timedelta(microseconds=1)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

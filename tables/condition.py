@@ -5,6 +5,7 @@ true; else one unknown part makes the whole unknown.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -106,6 +107,11 @@ class Condition(Written, frozen=True, kw_only=True):
                 wanted = f"one of {', '.join(Source)}" if kind in (SOURCE, SOURCES) else kind
                 raise ValueError(f"`{self.field}` is compared with {wanted}, not with {value!r}")
 
+    def depth(self) -> int:
+        """Return how deep conditions stand within it; 1: it is a field's."""
+        parts = (*(self.all or ()), *(self.any or ()))
+        return 1 + max((part.depth() for part in parts), default=0)
+
     def fields(self) -> Iterator[str]:
         """Yield every field the condition names, in order, perhaps more than once."""
         if self.field is not None:
@@ -119,7 +125,7 @@ def _fits(kind: str, value: object) -> bool:
         return isinstance(value, str) and value in set(Source)
     if kind == FLAG:
         return isinstance(value, bool)
-    return isinstance(value, float | int) and not isinstance(value, bool)
+    return isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value)
 
 
 def path(field: str) -> str:

@@ -155,7 +155,8 @@ def ruled(
     """Return ``state`` once ``new`` rules are in force at ``at``, and the decisions on the way.
 
     Every earlier deadline acts under the old rules; then deadlines are computed anew, and those
-    that have passed act at ``at``. A rule that is gone ends its episode there.
+    that have passed act at ``at``. A rule that is gone ends its episode there, as does one that has
+    become a pulse, or no longer is one.
     """
     if state.at is None:
         return state, []
@@ -169,11 +170,12 @@ def ruled(
         before, after = old.rules.get(name), new.rules.get(name)
         if before is None or before == after:
             continue
-        rule = before if after is None else after
-        if after is None:
+        gone = after is None or after.pulse is not before.pulse
+        rule = before if after is None or gone else after
+        if gone:
             cause = alert.cause | {RULE_CHANGED: True}
             alert = msgspec.structs.replace(alert, cause=cause)
-        changes = ended(alert, at) if after is None else elapse(rule, alert, at, floor=at)
+        changes = ended(alert, at) if gone else elapse(rule, alert, at, floor=at)
         for change in changes:
             if isinstance(change.kind, Kind):
                 changed.append(_decision(device, rule, alert, change))

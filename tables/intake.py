@@ -15,15 +15,13 @@ import msgspec
 from schemas.decision import Decision
 from schemas.events import Clock, Event
 from schemas.liveness import Gap, gap_id
-from schemas.record import MOST
+from schemas.record import EARLIEST, LATEST, MOST
 from tables.alert import Alert
 from tables.facts import Facts
 from tables.fold import State, acts_at, fold
 from tables.rulebook import Rulebook
 
 RUNS = 8  # starts of the edge that are remembered: none older has records on their way
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(3000, 1, 1, tzinfo=UTC)  # sums with any duration of a rule still are instants
 
 
 class OutOfRangeError(ValueError):
@@ -181,7 +179,7 @@ def take(
 def _any(
     book: Rulebook, entry: Entry, event: Event, appended_ms: int
 ) -> tuple[Entry, list[Decision]]:
-    _check(event)
+    _check(entry.state, event)
     same, known = event.epoch == entry.epoch, event.run in entry.runs
     # A state of the first version knows no runs: as then, what it has counted is a duplicate.
     if same and event.seq <= entry.seq and (known or not entry.runs):
@@ -250,10 +248,11 @@ def raised(before: Entry, after: Entry, event: Event, stream: str, offset: int) 
     )
 
 
-def _check(event: Event) -> None:
-    instants = (
-        (event.ts, event.was, event.is_, event.from_) if type(event) is Clock else (event.ts,)
-    )
+def _check(state: State, event: Event) -> None:
+    instants: tuple[datetime, ...] = (event.ts,)
+    if type(event) is Clock:
+        set_to = acts_at(state, event.was) + (event.is_ - event.was)
+        instants = (event.ts, event.was, event.is_, event.from_, set_to)
     for instant in instants:
         if not EARLIEST <= instant < LATEST:
             raise OutOfRangeError(f"{instant.isoformat()} is not between 1970 and 2999")

@@ -47,14 +47,16 @@ class Rulebook:
         """Take ``base`` for version 0 of each of its rules, in force since ever."""
         self._stream = stream
         always = [Version(rule.name, 0, ALWAYS, -LEAD_MS, rule) for rule in base]
-        self._versions = sorted((*always, *versions), key=lambda version: version.rank)
+        every = sorted((*always, *versions), key=lambda version: version.rank)
+        ours = {each.name for each in every if each.rule is not None and each.rule.stream == stream}
+        self._versions = [each for each in every if each.name in ours]
         self._effective = sorted({version.effective_from for version in self._versions})
         self._appended = sorted({version.appended_ms + LEAD_MS for version in self._versions})
         self._policies: dict[tuple[int, int], Policies] = {}
         self._of_rules: dict[tuple[Rule, ...], Policies] = {}
         self.newest = self._made(len(self._effective), len(self._appended))
-        self.settled_at = self._effective[-1] if versions else ALWAYS
-        self.settled_ms = self._appended[-1] if versions else 0
+        self.settled_at = self._effective[-1] if self._effective else ALWAYS
+        self.settled_ms = self._appended[-1] if self._appended else 0
 
     def at(self, reach: Reach) -> Policies:
         """Return what is in force there; the same object as long as it is the same rules."""

@@ -22,6 +22,10 @@ USEFULNESS_INFO = Duration(hours=12)
 USEFULNESS = Duration(minutes=30)
 
 
+WRONG = (msgspec.ValidationError, RecursionError)  # what msgspec raises for what people wrote
+DEEPEST = 16  # a condition within conditions; Python's own parser takes about 90
+
+
 class RulesError(Exception):
     """A rules file is wrong; the sentence names the file, the key and what would be right."""
 
@@ -75,6 +79,8 @@ class Rule(Written, frozen=True, kw_only=True):
                 'a rule that repeats needs a reset of at least "60s", or repeat = false'
             )
         for condition in filter(None, (self.when, self.clear_when)):
+            if condition.depth() > DEEPEST:
+                raise ValueError(f"conditions stand within conditions, more than {DEEPEST} deep")
             for field in condition.fields():
                 if field not in STREAM_FIELDS[self.stream]:
                     known = ", ".join(STREAM_FIELDS[self.stream])
@@ -129,11 +135,11 @@ def parse(text: str, file: str) -> tuple[Rule, ...]:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RulesError(f"{file}: not TOML: {error}") from None
     try:
         rules = msgspec.convert(raw, RulesFile, dec_hook=dec_hook).rule
-    except msgspec.ValidationError as error:
+    except WRONG as error:
         raise RulesError(f"{file}: {_located(str(error), raw)}") from None
     names = [rule.name for rule in rules]
     for name in names:
@@ -164,7 +170,7 @@ def from_written(raw: dict[str, Any]) -> Rule:
     """
     try:
         return msgspec.convert(raw, Rule, dec_hook=dec_hook)
-    except msgspec.ValidationError as error:
+    except WRONG as error:
         raise RulesError(str(error)) from None
 
 

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from app.audit import Audit, BehindError, Report
-from app.cli.reporting import configured, hint, told
+from app.cli.reporting import UnableError, configured, hint, told
 from app.cli.showing import counted
 
 
@@ -18,7 +18,8 @@ from app.cli.showing import counted
 def audit(rules: str | None, wait: float, as_json: bool) -> None:
     """Decide again on every recorded event and compare with the recorded decisions.
 
-    They must be the same, byte for byte: exit code 1 and both sides where they are not.
+    They must be the same, byte for byte: exit code 1 and both sides where they are not, 2 where it
+    could not be done.
 
     \b
     changeover audit --rules rules.toml
@@ -28,7 +29,7 @@ def audit(rules: str | None, wait: float, as_json: bool) -> None:
         with told() as progress:
             report = asyncio.run(Audit(read.servers, in_force).run(wait, progress))
     except BehindError as error:
-        raise click.ClickException(str(error)) from None
+        raise UnableError(str(error)) from None
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:

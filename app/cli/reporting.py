@@ -11,6 +11,12 @@ from app.kafka import ReadError
 from tables.rules import Rule, RulesError
 
 
+class UnableError(click.ClickException):
+    """Nothing could be compared, which is not the same as a difference."""
+
+    exit_code = 2
+
+
 def surroundings() -> settings.Settings:
     """Return the settings.
 
@@ -50,7 +56,7 @@ def told() -> Iterator[Callable[[int, int], None]]:
     """Enter with what is to be told how many of how many are read; a bar shows it on a terminal.
 
     Raises:
-        ClickException: in the block there was no broker, or a topic was missing.
+        UnableError: in the block there was no broker, or a topic was missing.
     """
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=1, file=sys.stderr, hidden=hidden) as bar:
@@ -62,4 +68,4 @@ def told() -> Iterator[Callable[[int, int], None]]:
         try:
             yield progress
         except ReadError as error:
-            raise click.ClickException(str(error)) from None
+            raise UnableError(str(error)) from None

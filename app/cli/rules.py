@@ -25,29 +25,30 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Known(msgspec.Struct, frozen=True):
-    """The base rules, by name, and what is on the topic; their newest versions are as planned."""
+    """The base rules, by name, and what is on the topic."""
 
     base: dict[str, Rule]
     topic: Written
 
-    def newest(self) -> dict[str, RuleVersion]:
-        """Return the version of each rule that holds once all of them do; version 0: the base."""
-        newest: dict[str, RuleVersion] = {}
-        for each in sorted(
-            self.topic.records, key=lambda each: (each.effective_from, each.version)
-        ):
-            newest[each.name] = each
-        return newest
+    def held(self, at: datetime) -> dict[str, Version]:
+        """Return the version of each rule that is for events at that instant; none is version 0."""
+        held: dict[str, Version] = {}
+        for each in sorted(self.topic.versions, key=lambda each: each.rank):
+            if each.effective_from <= at:
+                held[each.name] = each
+        return held
 
-    def rules(self) -> dict[str, dict[str, Any]]:
-        """Return the keys of each rule as they are once all versions hold."""
-        rules = {name: written(rule) for name, rule in self.base.items()}
-        for name, version in self.newest().items():
-            if version.rule is None:
-                rules.pop(name, None)
-            else:
-                rules[name] = version.rule
-        return dict(sorted(rules.items()))
+    def rules(self, at: datetime) -> dict[str, dict[str, Any]]:
+        """Return the keys of each rule that is for events at that instant."""
+        versions = self.held(at)
+        rules = {name: rule for name, rule in self.base.items() if name not in versions}
+        rules |= {name: each.rule for name, each in versions.items() if each.rule is not None}
+        return {name: written(rule) for name, rule in sorted(rules.items())}
+
+    def planned(self, after: datetime) -> dict[str, Version]:
+        """Return the next version of each rule that begins later."""
+        later = [each for each in self.topic.versions if each.effective_from > after]
+        return {each.name: each for each in sorted(later, key=lambda each: each.rank, reverse=True)}
 
     def states(self, now: datetime) -> dict[tuple[str, int], str]:
         """Return what each version is for an event that happens and is recorded ``now``."""
@@ -68,6 +69,13 @@ class Known(msgspec.Struct, frozen=True):
         return max((each.version for each in self.topic.records if each.name == name), default=0)
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
 @click.group(name="rules")
 def rules() -> None:
     """What is watched, for how long, how often it is told; every version of it."""
@@ -76,38 +84,46 @@ def rules() -> None:
 @rules.command(name="list")
 @AS_JSON
 def list_(as_json: bool) -> None:
-    """List the rules; version 0 is of the file that CHANGEOVER_RULES names, or built in."""
-    known = _known()
-    newest = known.newest()
+    """List the rules for what happens now; version 0 is the base: CHANGEOVER_RULES, or built in.
+
+    next: the version that follows, and from when.
+    """
+    known, now = _known(), datetime.now(UTC)
+    held, planned = known.held(now), known.planned(now)
+    authors = {(each.name, each.version): each.author for each in known.topic.records}
     rows = [
         {
             "name": name,
-            "version": newest[name].version if name in newest else 0,
-            "from": _since(newest.get(name)),
-            "author": newest[name].author if name in newest else "",
+            "version": held[name].version if name in held else 0,
+            "from": _since(held.get(name)),
+            "author": authors[name, held[name].version] if name in held else "",
             "stream": rule["stream"],
             "severity": rule["severity"],
             "for": rule["for"],
             "reset": rule["reset"],
+            "next": _named(planned.get(name)),
         }
-        for name, rule in known.rules().items()
+        for name, rule in known.rules(now).items()
     ]
     _show(rows, as_json)
+    for name in sorted(planned.keys() - {row["name"] for row in rows}):
+        click.echo(f"{name} begins: {_named(planned[name])}", err=True)
 
 
 @rules.command()
 @click.argument("name")
-@click.option("--version", type=int, help="Another than the newest; 0 is the base.")
+@click.option("--version", type=int, help="Another than that of now; 0 is the base.")
 def show(name: str, version: int | None) -> None:
     """Print every key of the rule NAME, as JSON."""
     known = _known()
     if version is None:
-        found = known.rules().get(name)
+        found = known.rules(datetime.now(UTC)).get(name)
     elif version == 0:
         found = written(known.base[name]) if name in known.base else None
     else:
-        rules = {(each.name, each.version): each.rule for each in known.topic.records}
-        found = rules.get((name, version))
+        rules = {(each.name, each.version): each.rule for each in known.topic.versions}
+        rule = rules.get((name, version))
+        found = None if rule is None else written(rule)
     if found is None:
         what = f"no rule {name}" if version is None else f"no version {version} of {name}"
         raise click.ClickException(f"{what}: see `changeover rules list` and `history`")
@@ -161,12 +177,12 @@ def check(file: str) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--effective-from", type=INSTANT, help="Default: in a minute.")
 @click.option("--prune", is_flag=True, help="End the rules that FILE does not name.")
-@click.option("--author", default=getpass.getuser, help="Who changes them. Default: you.")
+@click.option("--author", default=_user, help="Who changes them. Default: you.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 def apply_(
     file: str, effective_from: datetime | None, prune: bool, author: str, dry_run: bool
 ) -> None:
-    """Write a new version of each rule in FILE that differs from what holds.
+    """Write a new version of each rule in FILE that differs from what is for that instant.
 
     A bad file is refused whole. A version decides on events that happen at or after its instant
     and are recorded at least a minute after it was written; all others stay with the one before.
@@ -180,7 +196,7 @@ def apply_(
     except RulesError as error:
         raise click.ClickException(str(error)) from None
     known, since = _known(), effective_from or datetime.now(UTC).replace(microsecond=0) + LEAD
-    held = known.rules()
+    held = known.rules(since)
     gone = dict.fromkeys(held.keys() - wanted.keys()) if prune else {}
     changes = {name: rule for name, rule in wanted.items() if held.get(name) != rule} | gone
     made = [
@@ -196,6 +212,9 @@ def apply_(
     for each in made:
         what = "ends" if each.rule is None else "changes" if each.name in held else "begins"
         click.echo(f"{each.name} {what} with version {each.version} from {_since(each)}")
+        later = known.planned(since).get(each.name)
+        if later is not None:
+            click.echo(f"  until another is due: {_named(later)}")
     if made and since < datetime.now(UTC) + LEAD:
         click.echo("for what is recorded a minute from now, or later")
     if not made:
@@ -206,7 +225,14 @@ def apply_(
         _run(lambda: rules_topic.write(read.servers, made))
 
 
-def _since(version: RuleVersion | None) -> str:
+def _named(version: Version | None) -> str:
+    if version is None:
+        return ""
+    ends = " (it ends)" if version.rule is None else ""
+    return f"version {version.version} from {_since(version)}{ends}"
+
+
+def _since(version: RuleVersion | Version | None) -> str:
     return "" if version is None else f"{version.effective_from.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -46,7 +46,8 @@ def show(device: str) -> None:
 def verify(rules: str | None, as_json: bool) -> None:
     """Rebuild every state from the input topics and compare it with the table.
 
-    Exit code 1 and both sides where they differ. Workers may go on meanwhile.
+    Exit code 1 and both sides where they differ, 2 where it could not be done. Workers may go on
+    meanwhile.
     """
     read, base = configured(rules)
     with told() as progress:

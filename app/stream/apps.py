@@ -1,6 +1,7 @@
 """The Faust apps, each a consumer group of its own, so that they scale and fail apart."""
 
 import asyncio
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -36,13 +37,15 @@ def _configured() -> tuple[settings.Settings, tuple[Rule, ...]]:
         read = settings.read()
         return read, rules_file.load(read.rules)
     except (settings.SettingsError, RulesError) as error:
-        raise SystemExit(f"changeover: {error}") from None
+        sys.stderr.write(f"changeover: {error}\n")
+        raise SystemExit(EXIT_CONFIG) from None
 
 
 SETTINGS, BASE = _configured()
 rules = Rules(SETTINGS.servers, BASE, boot_clock)
 # Batches; 1 would let old values overwrite newer ones (tables/recovery.py:489).
 RECOVERY_BUFFER = 4
+STOP_S = 9.0  # a second before whoever stops it would kill it
 BUFFERED = 8  # batches of at most 5,000 records that wait for an agent: most of a worker's memory
 SOURCES = frozenset(topic.name for topic in topics.TOPICS if not topic.compacted)
 
@@ -120,6 +123,12 @@ class App(faust.App):
                     handled=handled,
                     end=ends[stuck],
                 )
+
+    async def stop(self) -> None:
+        """Finish the batch, commit, leave: in time, or the process ends where it is."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(STOP_S, end, EXIT_UNFINISHED, "stop_took_too_long")
+        await super().stop()
 
     def _create_directories(self) -> None:
         """Create none: tables live in memory and on their changelogs."""

@@ -96,8 +96,9 @@ class Consumer(base.Consumer):
 def whole(assigned: set[TP], tables: Iterable[tuple[str, str]]) -> None:
     """Return if each partition of a source comes with its changelog; else end the process.
 
-    tables: the source and the changelog of each. A static member that joins while its former
-    process had not yet named its tables is given sources alone, and would fold from nothing.
+    tables: the source and the changelog of each. A worker that is given a source alone would fold
+    from nothing. Faust's assignor does that to a static member whose former process had stopped
+    before it named its tables: one reason why ours are not static.
     """
     for source, changelog in tables:
         for tp in assigned:

@@ -134,6 +134,27 @@ def test_a_record_that_cannot_be_used_is_parked_and_the_rest_decided(
     assert world.topics() == [topics.MALFORMED] * 2 + [topics.NOTIFICATIONS] * 2
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"\1" * 1_000_000, b"{}"),  # seven times as long when it is escaped
+        (b"home", b'{"type":"' + b"a" * 4_000_000 + b'"}'),  # the reason repeats it
+        (b"home", encoded(transition(0, GRID, INVERTER))[0].replace(
+            b'"due":[]', b'"due":[' + b'"grid",' * 500_000 + b'"grid"]')),
+    ],
+)  # fmt: skip
+def test_whatever_one_record_holds_is_parked_in_a_record(
+    key: bytes, value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    large = fetched(key, value, 0)
+    asyncio.run(decider(world, monkeypatch)(Batch(topics.TRANSITIONS, 2, [large])))
+
+    (send,) = world.sent
+    assert send.topic == topics.MALFORMED
+    assert len(send.key or b"") + len(send.value) < topics.LARGEST_RECORD
+
+
 def test_a_gap_is_on_liveness_before_the_state_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     values = encoded(*EVENTS)

@@ -110,6 +110,56 @@ def test_a_good_file_is_checked_without_kafka(file: Path, monkeypatch: pytest.Mo
     assert "no Kafka answers at 127.0.0.1:1" in run("list").output
 
 
+def test_a_plan_is_compared_with_what_holds_at_its_instant(file: Path) -> None:
+    def apply(hold: str, since: str) -> str:
+        file.write_text(QUIET.format("planned") + f'for = "{hold}"\n')
+        return run("apply", str(file), "--effective-from", f"{since}T00:00:00Z").output
+
+    first, later = apply("2m", "2026-01-01"), apply("10m", "2999-01-01")
+    between = apply("5m", "2026-03-01")
+    listed = {each["name"]: each for each in json.loads(run("list", "--json").output)}
+
+    assert first.startswith("planned begins with version 1")
+    assert later.startswith("planned changes with version 2")
+    assert "planned changes with version 3 from 2026-03-01" in between
+    assert "until another is due: version 2 from 2999-01-01T00:00:00Z" in between
+    assert apply("5m", "2026-03-01") == "nothing changes\n"
+    assert (listed["planned"]["for"], listed["planned"]["version"]) == ("5m", 3)
+    assert listed["planned"]["next"] == "version 2 from 2999-01-01T00:00:00Z"
+
+
+def test_a_version_that_nobody_could_read_again_is_not_written(file: Path) -> None:
+    file.write_text(QUIET.format("unwritten"))
+    refused = run("apply", str(file), "--author", "a" * 201)
+
+    assert refused.exit_code == 1
+    assert "unwritten: Expected `str` of length <= 200" in refused.output
+    assert run("history", "unwritten").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("since", "name"), [("0001-01-01T00:00:00+05:00", "a"), ("2026-01-01T00:00:00Z", "b")]
+)
+def test_a_record_that_cannot_be_in_force_is_left_out(since: str, name: str) -> None:
+    value = codec.encode(version(name, "ann")).replace(b"2026-01-01T00:00:00Z", since.encode())
+    topic = rules_topic.Written()
+
+    assert not topic.add(fetched(b"", value.replace(b'"name":"b","s', b'"name":"other","s'), 0))
+    assert topic.versions == []
+
+
+def test_the_first_appended_counts_whichever_is_read_first_and_its_instant_is_utc() -> None:
+    for read in ((5, 4), (4, 5)):
+        topic = rules_topic.Written()
+        for offset in read:
+            value = codec.encode(version("x", f"author-{offset}"))
+            zoned = value.replace(b"2026-01-01T00:00:00Z", b"2026-01-01T01:00:00+01:00")
+            topic.add(fetched(b"", zoned, offset))
+
+        assert [each.author for each in topic.records] == ["author-4"]
+        assert topic.versions[0].effective_from.tzinfo is UTC
+
+
 def version(name: str, author: str) -> RuleVersion:
     rule = rules.written(rules.parse(QUIET.format(name), "test")[0])
     return RuleVersion(name=name, version=1, effective_from=at(0), author=author, rule=rule)

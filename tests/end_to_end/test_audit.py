@@ -85,10 +85,13 @@ def test_an_altered_state_is_found(tmp_path: Path, rules: Path) -> None:
         altered = intake.written(msgspec.structs.replace(entry, seq=entry.seq + 1))
         send(house, changelog, b"shop", sealed(offset, altered))
         (difference,) = house.verify()["differences"]
+        send(house, changelog, b"shop", sealed(offset + 1, b"\xff"))
+        (unreadable,) = house.verify()["differences"]
 
         assert (untouched["states"], untouched["differences"]) == (2, [])
         assert shown["supply"]["seq"] == entry.seq
         assert (difference["table"], difference["device"]) == ("supply", "shop")
+        assert unreadable["stored"]["unreadable"] == "ff"
         assert difference["stored"]["seq"] == difference["rebuilt"]["seq"] + 1
         assert b"nothing is kept of nobody" in house.fails("tables", "show", "nobody")
 

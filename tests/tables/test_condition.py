@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 
 from tables import rules
 from tables.condition import FIELDS, Condition, Operand, Value, compiled, expression
-from tables.rules import RulesError
+from tables.policy import Policies
+from tables.rules import Rule, RulesError
 
 HEAD = '[[rule]]\nname = "x"\nstream = "transitions"\n'
+PROBES = HEAD.replace("transitions", "probes")
 WHEN = 'when = { field = "source", equals = "grid" }\n'
+
+
+def deep(levels: int) -> str:
+    """Return a condition within conditions."""
+    inner = '{ field = "power_w", above = 3 }'
+    return "{ any = [" * (levels - 1) + inner + "] }" * (levels - 1)
 
 
 def holds(written: dict[str, Any], **facts: Value) -> bool | None:
@@ -73,6 +81,11 @@ def test_all_and_any_know_three_values(parts: list[bool | None]) -> None:
         (HEAD + 'when = { field = "source", above = 3 }', "use equals or not_equals or in"),
         (HEAD + 'when = { field = "power_w", above = 3 }', "has no field `power_w`"),
         (HEAD + 'when = { field = "source", equals = "grid", in = ["none"] }', "exactly one"),
+        (HEAD + "x = " + "[" * 2_000, "not TOML"),
+        (HEAD + WHEN + f'for = "{"9" * 400}d"', "is not a duration"),
+        (HEAD + WHEN + 'for = "1.5ms"', "finer than a millisecond"),
+        (PROBES + 'when = { field = "power_w", above = inf }', "a number, not with inf"),
+        (PROBES + f"when = {deep(17)}", "more than 16 deep"),
         (HEAD + "when = { all = [] }", "needs at least one condition"),
         (HEAD + "when = { }", "a condition has a `field`"),
         (
@@ -87,6 +100,14 @@ def test_a_mistake_is_refused_with_what_would_be_right(text: str, sentence: str)
 
     assert sentence in str(refused.value)
     assert str(refused.value).startswith("r.toml: ")
+
+
+@pytest.mark.parametrize(
+    "rule", [*rules.default(), *rules.parse(PROBES + f"when = {deep(16)}", "")]
+)
+def test_what_is_accepted_can_be_written_read_and_decided_on(rule: Rule) -> None:
+    assert rules.from_written(rules.written(rule)) == rule
+    assert len(Policies((rule,), rule.stream).of("home").watches) == 1
 
 
 def test_the_default_rules_are_those_of_the_design() -> None:

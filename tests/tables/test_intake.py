@@ -148,6 +148,13 @@ def test_a_time_that_cannot_be_is_refused(second: float) -> None:
         taken(clock(0, 0, second, 0))
 
 
+def test_a_clock_cannot_be_set_on_and_on() -> None:
+    step = clock(0, 0, 900 * 365 * 86_400, 0)
+    entry, _ = take(BOOK, Entry(), numbered(1, step), 0)
+    with pytest.raises(OutOfRangeError):  # and never an overflow
+        take(BOOK, entry, numbered(2, step), 0)
+
+
 def test_a_clock_that_was_behind_moves_the_hold_and_keeps_the_episodes_name() -> None:
     wrong = numbered(1, transition(0, GRID, INVERTER))
     entry, decisions, _ = taken(

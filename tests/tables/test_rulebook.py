@@ -124,6 +124,23 @@ def test_a_version_is_not_skipped_when_the_clock_is_set_past_it() -> None:
     assert told(decisions) == [("fired", 1_010, 0)]
 
 
+def test_a_version_that_the_clock_is_set_past_acts_at_the_new_time() -> None:
+    clock = Clock(**stamp(20, None), was=at(20), is_=at(1_005), from_=at(20))
+    decisions = decided(lost("10s"), [version(1, 500, None)], LOST_AT, clock, tick(1_006))
+
+    assert told(decisions) == [("fired", 10, 0), ("resolved", 1_005, 0)]
+
+
+def test_a_rule_that_becomes_a_pulse_ends_its_episode() -> None:
+    pulse = rule(
+        'name="lost"\nstream="transitions"\nwhen={field="source",not_equals="grid"}\n'
+        'for="0s"\npulse=true'
+    )
+    decisions = decided(lost("10s"), [version(1, 30, pulse)], LOST_AT, tick(60))
+
+    assert told(decisions) == [("fired", 10, 0), ("resolved", 30, 0)]
+
+
 def test_a_version_in_force_stays_when_the_clock_is_set_back_before_it() -> None:
     clock = Clock(**stamp(30, None), was=at(30), is_=at(-970), from_=at(-1_000))
     decisions = decided(
