@@ -28,7 +28,7 @@ from app.stream import apps
 from app.stream.batches import Batch, BatchScheduler, FetchedBatch, follows
 from app.stream.envelope import sealed
 from app.stream.transport import Consumer, Producer, whole
-from app.stream.watch import EXIT_UNFINISHED
+from app.stream.watch import EXIT_CONFIG, EXIT_UNFINISHED
 from tests.records import fetched
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
@@ -147,7 +147,7 @@ def test_a_worker_with_bad_rules_says_so_and_ends(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "import app.worker")
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 1
+    assert done.returncode == EXIT_CONFIG
     assert done.stderr == (
         f"changeover: {tmp_path}/rules.toml: rule number 1: there is no key `nmae`; "
         "`name` is meant?\n"
