@@ -20,10 +20,8 @@ from tables.rules import default
 from tests.events import GRID, INVERTER, tick, transition
 
 SOURCE, KEY = topics.TRANSITIONS, b"home"
-EVENTS: list[Event] = [
-    msgspec.structs.replace(event, seq=seq)
-    for seq, event in enumerate((transition(0, GRID, INVERTER), tick(5), tick(10)), 1)
-]
+LOGGED: list[Event] = [transition(0, GRID, INVERTER), tick(5), tick(10)]
+EVENTS = [msgspec.structs.replace(event, seq=seq) for seq, event in enumerate(LOGGED, 1)]
 
 
 def state(count: int) -> bytes:
