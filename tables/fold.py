@@ -71,13 +71,13 @@ def advance(
     """
     if observed is None:
         return _walked(policy, state, device, at, state.facts, policy.quiet)
-    signals, alerts = policy.signals(observed), state.alerts
+    signals, alerts, wake = policy.signals(observed), state.alerts, state.wake
     if alerts:
-        still = (state.wake is None or at < state.wake) and not _changed(policy, alerts, signals)
+        still = (wake is None or at < wake) and not _changed(policy, alerts, signals)
     else:
         still = True not in signals
     if still:
-        return State(at, observed, alerts, state.flickers, state.wake, state.set_back), []
+        return State(at, observed, alerts, state.flickers, wake, state.set_back), []
     return _walked(policy, state, device, at, observed, signals)
 
 

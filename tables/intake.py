@@ -161,7 +161,8 @@ def take(
         and entry.appended_ms >= book.settled_ms
         and type(event) is not Clock
     ):  # nearly always: the next record of a device, under rules that have settled
-        state, decisions = fold(book.newest.of(event.device), state, event)
+        policy = book.newest.common or book.newest.of(event.device)
+        state, decisions = fold(policy, state, event)
         return Entry(  # in order, because naming them takes twice as long
             entry.epoch,
             event.seq,

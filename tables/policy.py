@@ -39,20 +39,23 @@ class Policy:
 
 
 class Policies:
-    """The policies of all devices on one stream under one set of rules."""
+    """The policies of all devices on one stream under one set of rules.
+
+    common: that of every device, where no rule makes a difference between them.
+    """
 
     def __init__(self, rules: tuple[Rule, ...], stream: str) -> None:
         """Make ready those of ``rules`` that are for ``stream``."""
         self._stream = stream
         self._rules = tuple(rule for rule in rules if rule.stream == stream)
         alike = all(rule.devices == ("*",) and not rule.override for rule in self._rules)
-        self._common = Policy(stream, self._rules) if alike else None
+        self.common = Policy(stream, self._rules) if alike else None
         self._of: dict[str, Policy] = {}
 
     def of(self, device: str) -> Policy:
         """Return the policy of ``device``; the same object each time."""
-        if self._common is not None:
-            return self._common
+        if self.common is not None:
+            return self.common
         if device not in self._of:
             rules = tuple(rule.for_device(device) for rule in self._rules if rule.names(device))
             self._of[device] = Policy(self._stream, rules)
