@@ -21,9 +21,9 @@ def counted(number: int, name: str) -> str:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print ``rows``: a table on a terminal, elsewhere columns between tabs."""
+    """Print ``rows`` below their ``columns``: a table on a terminal, elsewhere between tabs."""
     if not sys.stdout.isatty():
-        for row in rows:
+        for row in (columns, *rows):
             click.echo("\t".join(map(str, row)))
         return
     table = Table(*columns, box=None, pad_edge=False)

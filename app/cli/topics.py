@@ -20,7 +20,7 @@ from schemas.delivery import Message
 from tables.wording import printable
 
 SHOWN = 110
-KNOWN = [topic.name for topic in names.TOPICS if not topic.compacted]
+KNOWN = [topic.name for topic in names.TOPICS if not topic.compacted or topic.name == names.RULES]
 
 
 @click.group(name="topics")

@@ -34,6 +34,7 @@ def test_people_are_added_shown_masked_and_flagged() -> None:
     run("people", "flags", "ann", "--no-sms")
 
     assert run("people", "list").output == (
+        "person\tname\tchannel\taddress\tflag\n"
         "ann\tann\temail\ta…@example.com\ton\nann\tann\tsms\t+23…78\toff\n"
     )
     (ann,) = json.loads(run("people", "list", "--json", "--reveal").output)
@@ -142,7 +143,7 @@ def test_nobody_is_added_by_halves() -> None:
     result = run("people", "add", "bob", "--email", "bob@example.com", "--sms", "bad")
 
     assert result.exit_code == 1
-    assert run("people", "list").output == ""
+    assert json.loads(run("people", "list", "--json").output) == []
 
 
 def test_decide_without_logs_or_with_bad_rules_is_a_usage_error(tmp_path: Path) -> None:
