@@ -11,7 +11,19 @@ import msgspec
 from schemas.decision import Decision, Kind
 from schemas.events import Clock, Event, Tick
 from schemas.record import MICROSECOND, derived_id, microseconds
-from tables.alert import CLEAR, Alert, Change, Step, deadline, decide, elapse, ended, evolve, moved
+from tables.alert import (
+    BREACHED,
+    CLEAR,
+    FLICKERED,
+    SUPPRESSED,
+    Alert,
+    deadline,
+    decide,
+    elapse,
+    ended,
+    evolve,
+    moved,
+)
 from tables.facts import UNKNOWN, Facts, observe
 from tables.policy import Policy, Signals
 from tables.rules import Rule
@@ -110,13 +122,13 @@ def _walked(
                 continue
         for change in decide(rule, alert, at, breached=signal):
             if isinstance(change.kind, Kind):
-                decisions.append(_decision(device, rule, alert, change))
+                decisions.append(_decision(device, rule, alert, change.kind, change.at))
             alert = evolve(rule, alert, change)
-            if change.kind is Step.BREACHED:
+            if change.kind is BREACHED:
                 # An instant that comes twice names another episode the second time.
                 named = change.at + state.set_back * MICROSECOND if state.set_back else None
                 alert = msgspec.structs.replace(alert, cause=watch.cause(facts), named=named)
-            flickers += change.kind is Step.FLICKERED
+            flickers += change.kind is FLICKERED
         alerts[rule.name] = alert
     if len(decisions) > 1:
         decisions.sort(key=_order)
@@ -178,9 +190,9 @@ def ruled(
         changes = ended(alert, at) if gone else elapse(rule, alert, at, floor=at)
         for change in changes:
             if isinstance(change.kind, Kind):
-                changed.append(_decision(device, rule, alert, change))
+                changed.append(_decision(device, rule, alert, change.kind, change.at))
             alert = evolve(rule, alert, change)
-            flickers += change.kind is Step.FLICKERED
+            flickers += change.kind is FLICKERED
         alerts[name] = alert
     state = State(max(at, state.at or at), state.facts, alerts, flickers, None, state.set_back)
     return _settled(new, state), decisions + sorted(changed, key=_order)
@@ -197,9 +209,8 @@ def _clock_set(policy: Policy, state: State, clock: Clock, at: datetime) -> Stat
     return _settled(policy, State(at + by, state.facts, alerts, state.flickers, None, set_back))
 
 
-def _decision(device: str, rule: Rule, alert: Alert, change: Change) -> Decision:
-    kind = Kind(change.kind)
-    episode = alert.episode or change.at
+def _decision(device: str, rule: Rule, alert: Alert, kind: Kind, at: datetime) -> Decision:
+    episode = alert.episode or at
     ordinal = alert.counts.get(kind, 0)
     return Decision(
         core=CORE,
@@ -207,9 +218,9 @@ def _decision(device: str, rule: Rule, alert: Alert, change: Change) -> Decision
         device=device,
         rule=rule.name,
         kind=kind,
-        at=change.at,
+        at=at,
         episode=episode,
-        suppressed=alert.suppressed + (kind is Kind.SUPPRESSED),
+        suppressed=alert.suppressed + (kind is SUPPRESSED),
         severity=rule.severity,
         stream=rule.stream,
         cause=alert.cause,
