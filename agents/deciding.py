@@ -1,7 +1,7 @@
 """What the agents of the ``decide`` app share: a batch through the core, in three steps."""
 
 from collections.abc import Callable, Collection
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
@@ -55,10 +55,14 @@ class Folding:
         kept: dict[bytes, tuple[int, Any]] = {}
         sends: list[Send] = []
         new: list[bytes] = []
+        decoder = self._machine.decoder
         for record in batch.records:
             try:
-                event = self._event(record)
-                key = cast("bytes", record.key)
+                event, key = parsed(decoder, record), record.key
+                if key is None or key != event.device.encode():
+                    sentence = f"the key is not the device {event.device!r}"
+                    sends.append(parked(batch, record, sentence))
+                    continue
                 # A state of ours that cannot be read is nobody's record: the worker ends.
                 folded_to, before = kept.get(key) or self._read(batch.partition, key)
                 if record.offset <= folded_to:  # a redelivery: its effects are stored
@@ -78,12 +82,6 @@ class Folding:
         await self._table.store(batch.partition, states)
         if self.stored is not None:
             self.stored(batch.partition, states.keys(), new)
-
-    def _event(self, record: KafkaRecord) -> Any:
-        event = parsed(self._machine.decoder, record)
-        if record.key != event.device.encode():
-            raise Unfit(f"the key is not the device {event.device!r}")
-        return event
 
     def _read(self, partition: int, key: bytes) -> tuple[int, Any]:
         folded_to, state = self._table.read(partition, key)

@@ -25,10 +25,13 @@ def parsed(decoder: msgspec.json.Decoder[T], record: KafkaRecord) -> T:
     Raises:
         Unfit: it is not what the topic holds.
     """
-    value = codec.decode(decoder, record.value)
-    if isinstance(value, codec.Unreadable):
-        raise Unfit(value.reason)
-    return value
+    value = record.value
+    if value is None:
+        raise Unfit(codec.NO_VALUE)
+    try:
+        return decoder.decode(value)
+    except codec.UNREADABLE as error:
+        raise Unfit(str(error)) from None
 
 
 def parked(batch: Batch, record: KafkaRecord, reason: str) -> Send:

@@ -1,16 +1,20 @@
 """How a value lies on a changelog: eight bytes of the next source offset, big-endian, the state."""
 
+import struct
+
 OFFSET_BYTES = 8
+_sealed, _following = struct.Struct(">Q").pack, struct.Struct(">Q").unpack_from
 
 
 def sealed(offset: int, state: bytes) -> bytes:
     """Return the value that says ``state`` holds everything up to ``offset`` of its source."""
-    return (offset + 1).to_bytes(OFFSET_BYTES, "big") + state
+    return _sealed(offset + 1) + state
 
 
 def opened(value: bytes) -> tuple[int, bytes]:
     """Return the offset and the state in ``value``."""
-    return int.from_bytes(value[:OFFSET_BYTES], "big") - 1, value[OFFSET_BYTES:]
+    (following,) = _following(value)
+    return following - 1, value[OFFSET_BYTES:]
 
 
 def holds(value: bytes, old: bytes | None) -> bool:
