@@ -250,13 +250,16 @@ def raised(before: Entry, after: Entry, event: Event, stream: str, offset: int) 
 
 
 def _check(state: State, event: Event) -> None:
-    instants: tuple[datetime, ...] = (event.ts,)
+    _between(event.ts)
     if type(event) is Clock:
-        set_to = acts_at(state, event.was) + (event.is_ - event.was)
-        instants = (event.ts, event.was, event.is_, event.from_, set_to)
-    for instant in instants:
-        if not EARLIEST <= instant < LATEST:
-            raise OutOfRangeError(f"{instant.isoformat()} is not between 1970 and 2999")
+        for instant in (event.was, event.is_, event.from_):
+            _between(instant)
+        _between(acts_at(state, event.was) + (event.is_ - event.was))  # what it is set to
+
+
+def _between(instant: datetime) -> None:
+    if not EARLIEST <= instant < LATEST:
+        raise OutOfRangeError(f"{instant.isoformat()} is not between 1970 and 2999")
 
 
 def _joined(entry: Entry, event: Event) -> Entry:

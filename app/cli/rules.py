@@ -195,7 +195,8 @@ def apply_(
         wanted = {rule.name: written(rule) for rule in rules_file.load(file)}
     except RulesError as error:
         raise click.ClickException(str(error)) from None
-    known, since = _known(), effective_from or datetime.now(UTC).replace(microsecond=0) + LEAD
+    known, soonest = _known(), datetime.now(UTC).replace(microsecond=0) + LEAD
+    since = effective_from or soonest
     held = known.rules(since)
     gone = dict.fromkeys(held.keys() - wanted.keys()) if prune else {}
     changes = {name: rule for name, rule in wanted.items() if held.get(name) != rule} | gone
@@ -215,7 +216,7 @@ def apply_(
         later = known.planned(since).get(each.name)
         if later is not None:
             click.echo(f"  until another is due: {_named(later)}")
-    if made and since < datetime.now(UTC) + LEAD:
+    if made and since < soonest:
         click.echo("for what is recorded a minute from now, or later")
     if not made:
         click.echo("nothing changes")

@@ -81,6 +81,8 @@ class Table(FaustTable[bytes, bytes]):
             values = self._kept.of(event.message.partition)
             for record in event.message.value:
                 value = record.value
+                if value is None:  # nobody of ours says that a state is gone
+                    continue
                 old = values.setdefault(record.key, value)
                 if old is not value and holds(value, old):
                     values[record.key] = value

@@ -80,9 +80,10 @@ class Consumer(base.Consumer):
         return newest + 1
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit what is acknowledged, then give the partitions up."""
+        """Commit what is acknowledged, then give the partitions up, and that they were full."""
         await self.commit()
         await super().on_partitions_revoked(revoked)
+        self._buffered_partitions -= revoked
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Take the partitions: what comes of them need not follow what was handled before."""

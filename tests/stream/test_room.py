@@ -267,6 +267,9 @@ def test_what_is_acknowledged_is_committed_before_partitions_are_given_up(
 
     monkeypatch.setattr(Consumer, "commit", commit)
     monkeypatch.setattr(Consumer.__mro__[1], "on_partitions_revoked", revoked)
-    asyncio.run(object.__new__(Consumer).on_partitions_revoked({TP("t", 1)}))
+    consumer: Any = object.__new__(Consumer)
+    consumer._buffered_partitions = {TP("t", 1), TP("t", 2)}
+    asyncio.run(consumer.on_partitions_revoked({TP("t", 1)}))
 
     assert steps == ["commit", "revoke"]
+    assert consumer._buffered_partitions == {TP("t", 2)}  # another's is full no more
