@@ -39,6 +39,11 @@ class Batch(msgspec.Struct, frozen=True):
     partition: int
     records: Sequence[KafkaRecord]
 
+    @property
+    def first(self) -> int:
+        """Return the offset of the first record."""
+        return self.records[0].offset
+
 
 class FetchedBatch:
     """What Faust takes for one message: the last record's place, and all records as its value."""
@@ -102,11 +107,14 @@ async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[N
     async for event in events.noack().events():
         message = event.message
         batch = Batch(message.topic, message.partition, event.value)
-        follows(progress.handled.get(message.tp), batch)
+        handled = progress.handled.get(message.tp)
+        follows(handled, batch)
         try:
+            if handled is None and await events.app.consumer.left_out(message.tp, batch.first):
+                left_out(batch, handled)
             await handle(batch)
         except Exception:  # above all a send that failed
-            place = f"{batch.topic}:{batch.partition}:{batch.records[0].offset}"
+            place = f"{batch.topic}:{batch.partition}:{batch.first}"
             log.critical("batch_failed", place=place, exc_info=True)
             os._exit(EXIT_UNFINISHED)
         event.ack()
@@ -116,10 +124,17 @@ async def each_batch(stream: StreamT[Any], handle: Callable[[Batch], Awaitable[N
 def follows(handled: int | None, batch: Batch) -> None:
     """Return if ``batch`` leaves nothing out after the last record handled; else end the process.
 
+    handled: None: nothing was since the partition is ours.
+    """
+    if handled is not None and batch.first > handled + 1:
+        left_out(batch, handled)
+
+
+def left_out(batch: Batch, handled: int | None) -> None:
+    """End the process, because ``batch`` leaves records out.
+
     It begins anew where it has committed: what was left out is fetched again. Around a rebalance
     Faust now and then drops what it has fetched and goes on behind it (seen in ``make chaos``).
     """
-    first = batch.records[0].offset
-    if handled is not None and first > handled + 1:
-        place = f"{batch.topic}:{batch.partition}:{first}"
-        end(EXIT_UNFINISHED, "records_left_out", place=place, handled=handled)
+    place = f"{batch.topic}:{batch.partition}:{batch.first}"
+    end(EXIT_UNFINISHED, "records_left_out", place=place, handled=handled)

@@ -40,12 +40,28 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def committed(self, tp: TP) -> int | None:
+        """Return what the group has committed of ``tp``, as the broker knows it."""
+        offset: int | None = await self.call_thread(self._ensure_consumer().committed, tp)
+        return offset
+
 
 class Consumer(base.Consumer):
     """Faust's consumer without the defects."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def left_out(self, tp: TP, first: int) -> bool:
+        """Return whether ``first`` leaves records out: it is the first offset since an assignment.
+
+        What the group has committed is done, and what is no longer on the topic cannot be.
+        """
+        committed = await self._thread.committed(tp)  # type: ignore[attr-defined]
+        if committed is not None and first <= committed:
+            return False
+        earliest = await self.earliest_offsets(tp)
+        return first > max(committed or 0, earliest[tp])
 
     async def _getmany(
         self,

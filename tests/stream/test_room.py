@@ -48,6 +48,9 @@ RELIED_ON: tuple[tuple[Any, str, list[str]], ...] = (
     (FaustConsumer, "on_partitions_revoked", ["self", "revoked"]),
     (FaustConsumer, "highwaters", ["self", "partitions"]),
     (FaustConsumer, "assignment", ["self"]),
+    (FaustConsumer, "earliest_offsets", ["self", "partitions"]),
+    (drivers.AIOKafkaConsumerThread, "_ensure_consumer", ["self"]),
+    (AIOKafkaConsumer, "committed", ["self", "partition"]),
     (drivers.Producer, "_settings_extra", ["self"]),
     (FaustTable, "_new_changelog_topic", ["self", "retention", "compacting", "deleting"]),
     (FaustTable, "_new_store", ["self"]),
@@ -244,6 +247,36 @@ def batch(first: int, last: int) -> Batch:
 @pytest.mark.parametrize(("handled", "first"), [(None, 7), (6, 7), (9, 7), (0, 1)])
 def test_a_batch_that_leaves_nothing_out_follows(handled: int | None, first: int) -> None:
     follows(handled, batch(first, 20))
+
+
+@pytest.mark.parametrize(
+    ("committed", "earliest", "first", "left_out"),
+    [
+        (10, 0, 10, False),  # it goes on where the group is
+        (10, 0, 4, False),  # a redelivery
+        (10, 0, 11, True),
+        (None, 0, 0, False),  # a new group
+        (None, 0, 1, True),
+        (10, 20, 20, False),  # what lay between is no longer kept
+        (10, 20, 21, True),
+    ],
+)
+def test_the_first_batch_of_an_assignment_goes_on_where_the_group_is(
+    committed: int | None, earliest: int, first: int, left_out: bool
+) -> None:
+    tp = TP("t", 1)
+
+    class Thread:
+        async def committed(self, _tp: TP) -> int | None:
+            return committed
+
+        async def earliest_offsets(self, *_tps: TP) -> dict[TP, int]:
+            return {tp: earliest}
+
+    consumer: Any = object.__new__(Consumer)
+    consumer._thread = Thread()
+
+    assert asyncio.run(consumer.left_out(tp, first)) is left_out
 
 
 def test_a_batch_that_leaves_records_out_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
