@@ -26,7 +26,6 @@ from faust.types import TP
 
 from app.stream import apps
 from app.stream.batches import Batch, BatchScheduler, FetchedBatch, follows
-from app.stream.envelope import sealed
 from app.stream.transport import Consumer, Producer, whole
 from app.stream.watch import EXIT_CONFIG, EXIT_UNFINISHED
 from tests.records import fetched
@@ -155,37 +154,6 @@ def test_a_worker_with_bad_rules_says_so_and_ends(tmp_path: Path) -> None:
         f"changeover: {tmp_path}/rules.toml: rule number 1: there is no key `nmae`; "
         "`name` is meant?\n"
     )
-
-
-def changelog(
-    partition: int, *records: tuple[bytes, int, bytes], topic: str = "test-test-changelog"
-) -> Any:
-    values = [
-        SimpleNamespace(key=key, value=sealed(offset, state)) for key, offset, state in records
-    ]
-    return SimpleNamespace(message=SimpleNamespace(topic=topic, partition=partition, value=values))
-
-
-def test_recovery_keeps_the_highest_offset_and_at_equal_ones_the_later_record() -> None:
-    table = apps.table(apps.create("test"), "test", "t")
-    table.apply_changelog_batch(
-        [changelog(2, (b"a", 7, b"new"), (b"b", -1, b"first"), (b"a", 3, b"late from a zombie"))]
-    )
-    table.apply_changelog_batch([changelog(2, (b"b", -1, b"second"))])
-    table.apply_changelog_batch([changelog(2, (b"a", 99, b"not ours"), topic="other")])
-
-    assert table.read(2, b"a") == (7, b"new")
-    assert table.read(2, b"b") == (-1, b"second")
-    assert table.read(2, b"c") == table.read(1, b"a") == (-1, None)
-
-
-def test_a_partition_that_is_another_workers_is_forgotten() -> None:
-    table = apps.table(apps.create("test"), "test", "t")
-    for partition in (1, 2):
-        table.apply_changelog_batch([changelog(partition, (b"a", 7, b"x"))])
-    asyncio.run(table.on_recovery_completed({TP("test-test-changelog", 2)}, set()))
-
-    assert table.held() == {2: {b"a"}}
 
 
 def test_no_empty_set_is_handed_to_the_client_and_no_full_buffer_waits_long(
