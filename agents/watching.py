@@ -85,7 +85,7 @@ class Watcher:
         for partition in read:
             self._listening_since.setdefault(partition, now_s)
         found: list[Send] = []
-        for key, second in self._soon.due(int(now_s), MOST):
+        for key, second in self._soon.due(int(now_s)):
             held = self._attention.get(key)
             if held is not None and held.second == second and key[0] in ours:
                 found += self._attended(key, held.parked, now_s, key[0] in read)
@@ -139,7 +139,10 @@ class Watcher:
         """Look at ``key`` in ``second``; None: when something is heard of it."""
         if parked is None:
             parked = key in self._attention and self._attention[key].parked
-        self._attention[key] = Attention(second, parked)
+        wanted = Attention(second, parked)
+        if self._attention.get(key) == wanted:  # it is on the wheel there
+            return
+        self._attention[key] = wanted
         if second is not None:
             self._soon.add(key, second)
 

@@ -3,6 +3,7 @@
 Nothing is done for a device when it is heard: one that is looked at too early is put further on.
 """
 
+import sys
 from collections.abc import Iterable
 
 Key = tuple[int, bytes]  # partition and key
@@ -23,7 +24,7 @@ class Wheel:
         """Let ``keys`` of ``partition`` come up in ``second``."""
         self._buckets.setdefault(second, {}).setdefault(partition, []).extend(keys)
 
-    def due(self, second: int, most: int) -> list[tuple[Key, int]]:
+    def due(self, second: int, most: int = sys.maxsize) -> list[tuple[Key, int]]:
         """Return, and forget, what comes up in ``second`` or before, with when, in that order.
 
         most: how many at most; the others come up the next time.

@@ -16,6 +16,7 @@ from tables.intake import Entry
 from tables.liveness import Watched
 from tables.rulebook import Rulebook
 from tables.rules import default
+from tables.wheel import Wheel
 from tests.events import START, at
 
 BEGAN_MS = round(START.timestamp() * 1_000)
@@ -215,3 +216,18 @@ def test_what_knows_less_is_a_copy(kind: type[Silent] | type[LivenessTick]) -> N
 
     watched = machine.read(world.kept.states[b"home"])
     assert msgspec.structs.replace(watched, copies=0) == machine.read(before)
+
+
+def test_a_device_that_is_heard_often_waits_once_for_its_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, added = World(), list[int]()
+    add = Wheel.add
+    monkeypatch.setattr(
+        Wheel, "add", lambda wheel, key, at: (added.append(at), add(wheel, key, at))
+    )
+    world.watcher.noticed(2, [b"home"], [])
+    for _ in range(100):
+        world.watcher.heard(2, [b"home"], [])
+
+    assert added == [0]
