@@ -13,8 +13,9 @@ from app.stream.table import NEVER, Table
 from schemas import codec, topics
 from schemas.decision import Decision
 from schemas.events import Event
+from schemas.record import OutOfRangeError
 from tables import intake
-from tables.intake import Entry, OutOfRangeError
+from tables.intake import Entry
 from tables.machines import MACHINES
 from tables.rulebook import Rulebook
 

@@ -8,10 +8,9 @@ import structlog
 from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send
 from schemas import codec, topics
-from schemas.malformed import malformed
+from schemas.malformed import SHORT, malformed
 
 log = structlog.get_logger()
-LONGEST_KEY = 1_000  # bytes; a device's name has at most 200 characters
 T = TypeVar("T")
 
 
@@ -25,13 +24,10 @@ def parsed(decoder: msgspec.json.Decoder[T], record: KafkaRecord) -> T:
     Raises:
         Unfit: it is not what the topic holds.
     """
-    value = record.value
-    if value is None:
-        raise Unfit(codec.NO_VALUE)
-    try:
-        return decoder.decode(value)
-    except codec.UNREADABLE as error:
-        raise Unfit(str(error)) from None
+    value = codec.decode(decoder, record.value)
+    if isinstance(value, codec.Unreadable):
+        raise Unfit(value.reason)
+    return value
 
 
 def parked(batch: Batch, record: KafkaRecord, reason: str) -> Send:
@@ -40,5 +36,5 @@ def parked(batch: Batch, record: KafkaRecord, reason: str) -> Send:
     device = record.key.decode(errors="replace") if record.key else None
     log.warning("record_parked", origin=origin, reason=reason)
     value = codec.encode(malformed(device, origin, reason, record.value or b""))
-    key = record.key and record.key[:LONGEST_KEY]
+    key = record.key and record.key[:SHORT]  # a device's name is a fifth of that
     return Send(topics.MALFORMED, key, value, batch.partition)

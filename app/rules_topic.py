@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from app import kafka
 from schemas import codec, topics
-from schemas.record import EARLIEST, LATEST, MICROSECOND
+from schemas.record import OutOfRangeError, check_instant
 from schemas.rules import RuleVersion
 from tables import rules
 from tables.rulebook import Rulebook, Version
@@ -78,11 +78,10 @@ def _version(written: RuleVersion, appended_ms: int) -> Version:
     if rule is not None and rule.name != written.name:
         raise RulesError(f"it is a version of {written.name}, and its rule is {rule.name}")
     try:
-        since = written.effective_from.astimezone(UTC)
-    except OverflowError:
-        since = EARLIEST - MICROSECOND
-    if not EARLIEST <= since < LATEST:
-        raise RulesError(f"{written.effective_from.isoformat()} is not between 1970 and 2999")
+        check_instant(written.effective_from)
+    except OutOfRangeError as error:
+        raise RulesError(str(error)) from None
+    since = written.effective_from.astimezone(UTC)
     return Version(written.name, written.version, since, appended_ms, rule)
 
 

@@ -59,10 +59,6 @@ rule_version: msgspec.json.Decoder[RuleVersion] = msgspec.json.Decoder(RuleVersi
 delivery: msgspec.json.Decoder[Delivery] = msgspec.json.Decoder(Delivery)
 
 
-NO_VALUE = "the record has no value"
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what decoders raise
-
-
 class Unreadable(msgspec.Struct, frozen=True):
     """Bytes no decoder could read, kept whole, with the reason."""
 
@@ -73,8 +69,8 @@ class Unreadable(msgspec.Struct, frozen=True):
 def decode(decoder: msgspec.json.Decoder[T], payload: bytes | None) -> T | Unreadable:
     """Return the record in ``payload``, or Unreadable. Never raises."""
     if payload is None:
-        return Unreadable(b"", NO_VALUE)
+        return Unreadable(b"", "the record has no value")
     try:
         return decoder.decode(payload)
-    except UNREADABLE as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Unreadable(payload, str(error))

@@ -8,7 +8,7 @@ import msgspec
 from schemas.record import Name, Record
 
 LARGEST = 1_500_000  # twice that still fits a record of the topic
-SHORT = 1_000  # characters of what is told beside the bytes
+SHORT = 1_000  # of what is told beside the bytes: characters, and bytes of its key
 
 
 class Malformed(Record, frozen=True, kw_only=True, tag="malformed"):

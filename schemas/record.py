@@ -25,6 +25,20 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=Fal
     v: Literal[1] = 1
 
 
+class OutOfRangeError(ValueError):
+    """A time that cannot be."""
+
+
+def check_instant(instant: datetime) -> None:
+    """Return if ``instant`` can be.
+
+    Raises:
+        OutOfRangeError: it is before 1970 or after 2999.
+    """
+    if not EARLIEST <= instant < LATEST:
+        raise OutOfRangeError(f"{instant.isoformat()} is not between 1970 and 2999")
+
+
 def microseconds(instant: datetime) -> int:
     """Return the whole microseconds from 1970-01-01T00:00:00Z to ``instant``."""
     return (instant - EPOCH) // MICROSECOND

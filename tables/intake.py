@@ -15,17 +15,13 @@ import msgspec
 from schemas.decision import Decision
 from schemas.events import Clock, Event
 from schemas.liveness import Gap, gap_id
-from schemas.record import EARLIEST, LATEST, MOST
+from schemas.record import LATEST, MOST, check_instant
 from tables.alert import Alert
 from tables.facts import Facts
 from tables.fold import State, acts_at, fold
 from tables.rulebook import Rulebook
 
 RUNS = 8  # starts of the edge that are remembered: none older has records on their way
-
-
-class OutOfRangeError(ValueError):
-    """An event tells a time that cannot be; nothing was applied."""
 
 
 class StateV2(msgspec.Struct, frozen=True, array_like=True):
@@ -145,7 +141,7 @@ def take(
     appended_ms: the broker's append time of its record.
 
     Raises:
-        OutOfRangeError: it tells a time before 1970 or after 2999.
+        OutOfRangeError: it tells a time before 1970 or after 2999; nothing was applied.
     """
     state, at = entry.state, event.ts
     if (
@@ -250,16 +246,11 @@ def raised(before: Entry, after: Entry, event: Event, stream: str, offset: int) 
 
 
 def _check(state: State, event: Event) -> None:
-    _between(event.ts)
+    check_instant(event.ts)
     if type(event) is Clock:
         for instant in (event.was, event.is_, event.from_):
-            _between(instant)
-        _between(acts_at(state, event.was) + (event.is_ - event.was))  # what it is set to
-
-
-def _between(instant: datetime) -> None:
-    if not EARLIEST <= instant < LATEST:
-        raise OutOfRangeError(f"{instant.isoformat()} is not between 1970 and 2999")
+            check_instant(instant)
+        check_instant(acts_at(state, event.was) + (event.is_ - event.was))  # what it is set to
 
 
 def _joined(entry: Entry, event: Event) -> Entry:

@@ -18,7 +18,7 @@ class Wheel:
 
     def add(self, key: Key, second: int) -> None:
         """Let ``key`` come up in ``second``."""
-        self._buckets.setdefault(second, {}).setdefault(key[0], []).append(key[1])
+        self.extend(key[0], (key[1],), second)
 
     def extend(self, partition: int, keys: Iterable[bytes], second: int) -> None:
         """Let ``keys`` of ``partition`` come up in ``second``."""

@@ -14,6 +14,7 @@ from app.audit import Audit, Report
 from app.broker.errors import BrokerError
 from app.broker.ports import free_port
 from app.cli.saying import say
+from app.cli.showing import counted
 from app.database import DatabaseError
 from app.directory import Directory
 from app.supervisor import NotReadyError, until_interrupted
@@ -202,7 +203,8 @@ def _summarise(read: settings.Settings, seen: Seen, report: Report) -> None:
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     say(f"decisions: {told}")
     say(f"messages: {len(seen.sent)} in {read.outbox_dir}")
-    say(f"audit: {report.events} events decided again, {len(report.differences)} differences")
+    differences = counted(len(report.differences), "difference")
+    say(f"audit: {report.events} events decided again, {differences}")
     say(f"to look at it again: {_variables(read)} changeover up")
 
 

@@ -64,9 +64,18 @@ class Known(msgspec.Struct, frozen=True):
                 states[each.name, each.version] = "holds" if each.rule else "ended"
         return states
 
-    def versions(self, name: str) -> int:
-        """Return the highest version of ``name``; 0: none was written."""
-        return max((each.version for each in self.topic.records if each.name == name), default=0)
+    def following(
+        self, name: str, rule: dict[str, Any] | None, since: datetime, author: str
+    ) -> RuleVersion:
+        """Return the version of ``name`` after the highest that was written."""
+        written = (each.version for each in self.topic.records if each.name == name)
+        return RuleVersion(
+            name=name,
+            version=max(written, default=0) + 1,
+            effective_from=since,
+            author=author,
+            rule=rule,
+        )
 
 
 def _user() -> str:
@@ -200,22 +209,13 @@ def apply_(
     held = known.rules(since)
     gone = dict.fromkeys(held.keys() - wanted.keys()) if prune else {}
     changes = {name: rule for name, rule in wanted.items() if held.get(name) != rule} | gone
-    made = [
-        RuleVersion(
-            name=name,
-            version=known.versions(name) + 1,
-            effective_from=since,
-            author=author,
-            rule=rule,
-        )
-        for name, rule in sorted(changes.items())
-    ]
+    made = [known.following(name, rule, since, author) for name, rule in sorted(changes.items())]
+    planned = known.planned(since)
     for each in made:
         what = "ends" if each.rule is None else "changes" if each.name in held else "begins"
         click.echo(f"{each.name} {what} with version {each.version} from {_since(each)}")
-        later = known.planned(since).get(each.name)
-        if later is not None:
-            click.echo(f"  until another is due: {_named(later)}")
+        if each.name in planned:
+            click.echo(f"  until another is due: {_named(planned[each.name])}")
     if made and since < soonest:
         click.echo("for what is recorded a minute from now, or later")
     if not made:

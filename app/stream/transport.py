@@ -49,6 +49,8 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
 class Consumer(base.Consumer):
     """Faust's consumer without the defects."""
 
+    _thread: ConsumerThread
+
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -57,7 +59,7 @@ class Consumer(base.Consumer):
 
         What the group has committed is done, and what is no longer on the topic cannot be.
         """
-        committed = await self._thread.committed(tp)  # type: ignore[attr-defined]
+        committed = await self._thread.committed(tp)
         if committed is not None and first <= committed:
             return False
         earliest = await self.earliest_offsets(tp)

@@ -9,6 +9,9 @@ import pytest
 from app import supervisor
 from app.supervisor import NotReadyError, Program, Supervisor
 
+LASTS = "time.sleep(60)"  # longer than any test here, and then it ends by itself
+MUTE = f"import time; {LASTS}"
+
 
 def program(name: str, script: str, ready: bytes = b"") -> Program:
     return Program(name, (sys.executable, "-u", "-c", script), {}, ready)
@@ -46,7 +49,7 @@ def test_what_fails_is_started_again_and_said(
 def test_it_is_ready_when_its_programs_say_so(tmp_path: Path) -> None:
     async def scenario() -> list[int | None]:
         house = Supervisor(tmp_path, print)
-        wait = "import time; print('up'); time.sleep(60)"
+        wait = f"import time; print('up'); {LASTS}"
         await house.start([program("one", wait, b"up"), program("two", wait)])
         await house.ready()
         running = list(house._running.values())
@@ -65,7 +68,7 @@ def test_what_was_said_before_does_not_count(
     async def scenario() -> None:
         house = Supervisor(tmp_path, print)
         try:
-            await house.start([program("mute", "import time; time.sleep(60)", b"up")])
+            await house.start([program("mute", MUTE, b"up")])
             await house.ready()
         finally:
             await house.stop()
@@ -82,7 +85,7 @@ def test_what_does_not_come_up_is_named_by_its_log(
     async def scenario() -> None:
         house = Supervisor(tmp_path, print)
         try:
-            await house.start([program("mute", "import time; time.sleep(60)", b"up")])
+            await house.start([program("mute", MUTE, b"up")])
             await house.ready()
         finally:
             await house.stop()
@@ -94,8 +97,7 @@ def test_what_does_not_come_up_is_named_by_its_log(
 def test_what_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STOP_TIMEOUT_S", 0.2)
     script = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up');"
-        "time.sleep(60)"
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up');" + LASTS
     )
 
     async def scenario() -> int | None:

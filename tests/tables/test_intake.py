@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from schemas.decision import Decision
 from schemas.events import Clock, Event
 from schemas.liveness import Gap
+from schemas.record import OutOfRangeError
 from tables import intake
-from tables.intake import Entry, OutOfRangeError, raised, take
+from tables.intake import Entry, raised, take
 from tables.rulebook import Rulebook
 from tests.events import GRID, INVERTER, at, context, rule, stamp, tick, told, transition
 
