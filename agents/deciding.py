@@ -1,6 +1,6 @@
 """What the agents of the ``decide`` app share: a batch through the core, in three steps."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import structlog
@@ -11,16 +11,18 @@ from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send, send_all
 from app.stream.table import NEVER, Table
 from schemas import codec, topics
-from schemas.decision import Decision
 from schemas.events import Event
+from schemas.handover import Held, Outcome
 from schemas.record import OutOfRangeError
 from tables import intake
-from tables.intake import Entry
+from tables.entries import Entry
 from tables.machines import MACHINES
 from tables.rulebook import Rulebook
+from tables.rules import RulesError
 
 log = structlog.get_logger()
 Headers = tuple[tuple[str, bytes], ...]
+HELD = ("held", b"1")  # on a decision that nobody is to be told of yet
 Noticed = list[tuple[str, bytes]]  # topics, and what goes there
 
 
@@ -68,7 +70,7 @@ class Folding:
                 folded_to, before = kept.get(key) or self._read(batch.partition, key)
                 if record.offset <= folded_to:  # a redelivery: its effects are stored
                     continue
-                after, decisions = self._taken(book, before, event, record)
+                after, outcomes = self._taken(book, before, event, record)
             except Unfit as unfit:
                 sends.append(parked(batch, record, str(unfit)))
                 continue
@@ -76,8 +78,8 @@ class Folding:
             if folded_to == NEVER:
                 new.append(key)
             noticed = self.noticed(before, after, event, record.offset)
-            if noticed or decisions:
-                sends += self._sends(batch, record, event, noticed, decisions)
+            if noticed or outcomes:
+                sends += self._sends(batch, record, event, noticed, outcomes)
         await send_all(apps.decide, sends)
         states = {key: (at, self._machine.written(state)) for key, (at, state) in kept.items()}
         await self._table.store(batch.partition, states)
@@ -90,10 +92,10 @@ class Folding:
 
     def _taken(
         self, book: Rulebook, before: Any, event: Any, record: KafkaRecord
-    ) -> tuple[Any, list[Decision]]:
+    ) -> tuple[Any, Sequence[Outcome]]:
         try:
             return self._machine.take(book, before, event, record.timestamp)
-        except OutOfRangeError as error:
+        except (OutOfRangeError, RulesError) as error:
             raise Unfit(str(error)) from None
         except Exception as error:  # whatever one record does, the rest goes on
             log.exception("fold_failed", topic=self._stream, offset=record.offset)
@@ -105,15 +107,20 @@ class Folding:
         record: KafkaRecord,
         event: Any,
         noticed: Noticed,
-        decisions: list[Decision],
+        outcomes: Sequence[Outcome],
     ) -> list[Send]:
         origin = f"{batch.topic}:{batch.partition}:{record.offset}".encode()
         headers = (("origin", origin), *self.headers(event))
-        told = [(topics.NOTIFICATIONS, codec.encode(each)) for each in decisions]
-        return [
-            Send(topic, record.key, value, batch.partition, headers)
-            for topic, value in noticed + told
+        sends = [
+            Send(topic, record.key, value, batch.partition, headers) for topic, value in noticed
         ]
+        for outcome in outcomes:
+            told, marked = outcome, headers
+            if isinstance(outcome, Held):
+                told, marked = outcome.decision, (*headers, HELD)
+            value = codec.encode(told)
+            sends.append(Send(topics.NOTIFICATIONS, record.key, value, batch.partition, marked))
+        return sends
 
 
 class Decider(Folding):

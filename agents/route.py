@@ -4,23 +4,26 @@ The list of recipients is on the changelog before its messages go out, under the
 notification: whoever takes over after a crash tells the same people.
 """
 
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
+from agents import telling
+from agents.deciding import HELD
 from agents.parking import Unfit, parked, parsed
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord, each_batch
 from app.stream.producer import Send, send_all
-from schemas import codec, topics
+from schemas import codec
+from schemas import topics as names
 from schemas.decision import Decision, Kind
-from schemas.delivery import Channel, Expired, Message, message_id
-from tables import wording
-from tables.fold import RULE_CHANGED
-from tables.routing import Book, Recipient, route, settled
+from schemas.delivery import Channel
+from schemas.handover import Adopted, Answered, Claimed, Digest, Notification, Released
+from schemas.record import instant
+from tables import routing
+from tables.routing import Book, Recipient, settled
 from tables.rules import Rule
 from tables.states import recipients
 
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
     from app.directory import Follower, Snapshot
 
 log = structlog.get_logger()
-RESOLVED_USEFUL_FOR = timedelta(hours=2)
-TOPICS = {Channel.EMAIL: topics.EMAIL, Channel.SMS: topics.SMS, Channel.PUSH: topics.PUSH}
 _book = msgspec.json.Decoder(Book)
 
 
@@ -58,108 +59,148 @@ class Router:
         ids: set[str] = set()
         for record in batch.records:
             try:
-                decision = parsed(codec.decision, record)
+                notification = parsed(codec.notification, record)
             except Unfit as unfit:
                 sends.append(parked(batch, record, str(unfit)))
                 continue
-            if decision.id not in ids:  # else it is a copy: a worker decided it twice
-                place = batch.partition
-                sends += self._route(place, record, decision, directory, books, listed)
-                ids.add(decision.id)
+            if HELD in record.headers or notification.id in ids:
+                continue  # it is not ours to tell yet, or a copy: a worker decided it twice
+            ids |= {notification.id, *(each.id for each in told(notification))}
+            key = notification.device.encode()
+            routed_to, book = books.get(key) or self._read(batch.partition, key)
+            if record.offset <= routed_to:  # a redelivery: its messages are out
+                continue
+            book, more = Step(directory, record).take(book, notification)
+            books[key] = (record.offset, book)
+            if more:
+                listed[key] = (listed[key][0] if key in listed else routed_to, codec.encode(book))
+            sends += more
         await recipients.store(batch.partition, listed)
         await send_all(apps.route, sends)
         done = {key: (at, codec.encode(settled(book, ids))) for key, (at, book) in books.items()}
         await recipients.store(batch.partition, done)
 
-    def _route(
-        self,
-        partition: int,
-        record: KafkaRecord,
-        decision: Decision,
-        directory: "Snapshot",
-        books: dict[bytes, tuple[int, Book]],
-        listed: dict[bytes, tuple[int, bytes]],
-    ) -> list[Send]:
-        key = decision.device.encode()
-        routed_to, book = books.get(key) or self._read(partition, key)
-        if record.offset <= routed_to:  # a redelivery: its messages are out
-            return []
-        in_force = apps.rules.book(decision.stream).at((decision.at, record.timestamp))
-        rule = in_force.of(decision.device).rules.get(decision.rule)
-        book, audience = route(book, decision, _today(directory, decision, rule))
-        books[key] = (record.offset, book)
-        if rule is not None and decision.kind is Kind.RESOLVED and not rule.notify_resolved:
-            return []
-        if audience:
-            listed[key] = (listed[key][0] if key in listed else routed_to, codec.encode(book))
-        return [self._send(record, decision, rule, recipient) for recipient in audience]
-
     def _read(self, partition: int, key: bytes) -> tuple[int, Book]:
         routed_to, state = recipients.read(partition, key)
         return routed_to, Book() if state is None else _book.decode(state)
 
-    def _send(
-        self, record: KafkaRecord, decision: Decision, rule: Rule | None, to: Recipient
-    ) -> Send:
-        until = decision.at + useful_for(decision, rule)
-        appended = datetime.fromtimestamp(record.timestamp / 1_000, UTC)
-        identity = message_id(decision.id, to.person, to.channel, to.address)
-        key = to.person.encode()
-        if appended > until:
-            expired = Expired(
-                message=identity,
-                notification=decision.id,
-                recipient=to.person,
-                channel=to.channel,
-                reason=f"decided for {decision.at:%Y-%m-%dT%H:%M:%SZ}, too old when it was written",
-            )
-            return Send(topics.DELIVERIES, key, codec.encode(expired))
-        message = Message(
-            id=identity,
-            notification=decision.id,
-            device=decision.device,
-            rule=decision.rule,
-            kind=decision.kind,
-            severity=decision.severity,
-            recipient=to.person,
-            channel=to.channel,
-            address=to.address,
-            subject=wording.subject(decision),
-            text=wording.text(decision, clear_for(decision, rule)),
-            at=decision.at,
-            useful_until=until,
+
+class Step:
+    """One record of ``notifications``, with what it is routed by."""
+
+    def __init__(self, directory: "Snapshot", record: KafkaRecord) -> None:
+        """Route ``record`` by ``directory``, and by the rules that were in force for it."""
+        self._directory = directory
+        self._appended_ms = record.timestamp
+        self._now = instant(record.timestamp)
+
+    def take(self, book: Book, notification: Notification) -> tuple[Book, list[Send]]:
+        """Return the book after ``notification``, and what is sent because of it."""
+        match notification:
+            case Decision():
+                book, sends = self._decision(book, notification, afresh=False)
+                return (
+                    (book, sends)
+                    if not _silent(notification)
+                    else self._silence(book, notification, sends)
+                )
+            case Released():
+                return self._decision(book, notification.decision, afresh=notification.afresh)
+            case Digest():
+                return self._digest(book, notification)
+            case Claimed():
+                to = tuple(self._holder(notification.device, each) for each in notification.numbers)
+                attempts = [telling.attempt(notification, each) for each in to]
+                return routing.claim(book, notification, to), attempts
+            case Answered():
+                return self._answer(book, notification)
+            case Adopted():
+                own = codec.encode(notification.rules) if notification.rules else b""
+                return msgspec.structs.replace(book, own=own), []
+
+    def _decision(self, book: Book, decision: Decision, *, afresh: bool) -> tuple[Book, list[Send]]:
+        rule = self._rule(book, decision)
+        book, audience = routing.route(book, decision, self._today(decision, rule))
+        if rule is not None and decision.kind is Kind.RESOLVED and not rule.notify_resolved:
+            return book, []
+        since = self._now if afresh else decision.at
+        return book, [telling.of(decision, rule, each, since, self._now) for each in audience]
+
+    def _silence(
+        self, book: Book, decision: Decision, sends: list[Send]
+    ) -> tuple[Book, list[Send]]:
+        """Add to ``sends`` what the device was about to text and has not answered for."""
+        book, ours = routing.silent(book, decision.id)
+        more = [self._instead(book, texted, to, flagged=True) for texted, to in ours]
+        return book, sends + more
+
+    def _digest(self, book: Book, digest: Digest) -> tuple[Book, list[Send]]:
+        audience: set[Recipient] = set()
+        for decision in digest.decisions:
+            today = self._today(decision, self._rule(book, decision))
+            book, listed = routing.route(book, decision, today)
+            audience.update(listed)
+        return book, [telling.of_digest(digest, each, self._now) for each in sorted(audience)]
+
+    def _answer(self, book: Book, answered: Answered) -> tuple[Book, list[Send]]:
+        texts = book.texts.get(answered.notification)
+        if texts is None:
+            log.warning("answer_without_claim", device=answered.device, id=answered.notification)
+            return book, []
+        became = telling.outcomes(answered, texts)
+        book, ours = routing.answer(book, answered)
+        unsure = {each for each, _ in texts.to if telling.unsure(answered, each)}
+        return book, became + [
+            self._instead(book, texts.decision, each, flagged=each in unsure) for each in ours
+        ]
+
+    def _instead(self, book: Book, decision: Decision, to: Recipient, *, flagged: bool) -> Send:
+        """Return what is sent to a number in place of the device's text, or so that it is sure."""
+        told = book.rules.get(decision.rule)
+        newest = told is None or told.episode == decision.episode
+        rule = self._rule(book, decision)
+        since = self._now if newest and decision.kind is not Kind.RESOLVED else decision.at
+        return telling.of(decision, rule, to, since, self._now, flagged=flagged)
+
+    def _rule(self, book: Book, decision: Decision) -> Rule | None:
+        in_force = apps.rules.book(decision.stream).at((decision.at, self._appended_ms))
+        return in_force.of(decision.device, book.own).rules.get(decision.rule)
+
+    def _today(self, decision: Decision, rule: Rule | None) -> tuple[Recipient, ...]:
+        channels = tuple(Channel) if rule is None else rule.channels
+        today = tuple(
+            Recipient(each.person, each.channel, each.address)
+            for each in self._directory.recipients(decision.device)
+            if each.enabled and each.channel in channels
         )
-        return Send(TOPICS[to.channel], key, codec.encode(message))
+        if not today and decision.kind is Kind.FIRED:
+            log.warning("nobody_to_tell", device=decision.device, rule=decision.rule)
+        return today
+
+    def _holder(self, device: str, number: str) -> Recipient:
+        """Return whose ``number`` it is: an owner's of ``device``, else nobody's but its own."""
+        owners = self._directory.recipients(device)
+        person = next((each.person for each in owners if each.address == number), number)
+        return Recipient(person, Channel.SMS, number)
 
 
-def _today(directory: "Snapshot", decision: Decision, rule: Rule | None) -> tuple[Recipient, ...]:
-    channels = tuple(Channel) if rule is None else rule.channels
-    today = tuple(
-        Recipient(each.person, each.channel, each.address)
-        for each in directory.recipients(decision.device)
-        if each.enabled and each.channel in channels
-    )
-    if not today and decision.kind is Kind.FIRED:
-        log.warning("nobody_to_tell", device=decision.device, rule=decision.rule)
-    return today
+def told(notification: Notification) -> tuple[Decision, ...]:
+    """Return the decisions that people are told of by ``notification``."""
+    if isinstance(notification, Digest):
+        return notification.decisions
+    return (notification.decision,) if isinstance(notification, Released) else ()
 
 
-def clear_for(decision: Decision, rule: Rule | None) -> timedelta:
-    """Return how long what ``decision`` resolves was gone by then."""
-    return timedelta() if rule is None or RULE_CHANGED in decision.cause else rule.clear_for
-
-
-def useful_for(decision: Decision, rule: Rule | None) -> timedelta:
-    """Return for how long after the decision a message of it helps."""
-    if decision.kind is Kind.RESOLVED:
-        return RESOLVED_USEFUL_FOR
-    return timedelta(minutes=30) if rule is None else rule.useful_for
+def _silent(decision: Decision) -> bool:
+    """Return whether it says, even if to nobody, that its device is silent."""
+    began = decision.kind is Kind.FIRED or decision.kind is Kind.SUPPRESSED
+    return began and decision.stream == names.LIVENESS and decision.cause.get("silent") is True
 
 
 router = Router(apps.SETTINGS.database_url)
 
 
-@apps.route.agent(apps.source(apps.route, topics.NOTIFICATIONS), concurrency=1)
+@apps.route.agent(apps.source(apps.route, names.NOTIFICATIONS), concurrency=1)
 async def notifications(stream: Any) -> None:
     """Route every batch of notifications."""
     await each_batch(stream, router)

@@ -14,9 +14,10 @@ from app.stream.producer import Send
 from app.stream.table import Table
 from schemas import codec, topics
 from schemas.liveness import Heard, LivenessEvent, LivenessTick, Silent
-from tables import intake
+from schemas.record import instant
+from tables import entries
 from tables import liveness as machine
-from tables.liveness import Watched, instant
+from tables.liveness import Watched
 from tables.wheel import Key, Wheel
 
 MOST = 10_000  # devices a look: some 50 ms, so that the loop never stands still
@@ -153,7 +154,7 @@ class Watcher:
     def _heard_ms(self, key: Key) -> int:
         stored = (table.read(*key)[1] for table in self._heard_on)
         return max(
-            (intake.read(each).appended_ms for each in stored if each is not None), default=0
+            (entries.read(each).appended_ms for each in stored if each is not None), default=0
         )
 
     @staticmethod

@@ -14,7 +14,8 @@ from app import kafka
 from app.replay import STREAMS, Replay, begin, recorded
 from schemas import codec, topics
 from schemas.decision import Decision
-from tables.intake import Entry
+from schemas.handover import Held
+from tables.entries import Entry
 from tables.rules import Rule
 
 POLL_S = 0.5
@@ -27,7 +28,7 @@ class BehindError(Exception):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One decision that is not what it was. None: there is none on that side."""
+    """One decision, or what became of it, that is not what it was. None: none on that side."""
 
     id: str
     device: str
@@ -118,21 +119,22 @@ class Audit:
 
     def _decide(self, replay: Replay, record: Any) -> None:
         self._report.events += 1
-        decisions = replay.take(record)
-        if decisions is None:
+        outcomes = replay.take(record)
+        if outcomes is None:
             self._report.unreadable += 1
             return
-        for decision in decisions:
-            self._report.decisions += 1
-            self._expected[decision.id] = codec.encode(decision)
+        for outcome in outcomes:
+            told = outcome.decision if isinstance(outcome, Held) else outcome
+            self._report.decisions += isinstance(told, Decision)
+            self._expected[told.id] = codec.encode(told)
 
     def _compare(self, record: Any, ends: Mapping[TopicPartition, int]) -> None:
         revealed = _revealed(record)
         if revealed is not None and revealed[1] >= ends.get(revealed[0], 0):
             self._later.append((record, *revealed))
             return
-        decision = codec.decode(codec.decision, record.value)
-        identity = _place(record) if isinstance(decision, codec.Unreadable) else decision.id
+        told = codec.decode(codec.notification, record.value)
+        identity = _place(record) if isinstance(told, codec.Unreadable) else told.id
         if identity in self._recorded:
             if self._recorded[identity] == record.value:
                 self._report.copies += 1
@@ -145,8 +147,9 @@ class Audit:
             self._differ(identity, record.value, expected)
 
     def _differ(self, identity: str, recorded: bytes | None, expected: bytes | None) -> None:
-        shown = codec.decode(codec.decision, expected or recorded)
-        device, rule = (shown.device, shown.rule) if isinstance(shown, Decision) else ("", "")
+        shown = codec.decode(codec.notification, expected or recorded)
+        device = "" if isinstance(shown, codec.Unreadable) else shown.device
+        rule = shown.rule if isinstance(shown, Decision) else ""
         difference = Difference(identity, device, rule, _text(recorded), _text(expected))
         self._report.differences.append(difference)
 

@@ -1,11 +1,11 @@
 """What was recorded, through the machines once more: for the audit, and for rebuilt tables."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from app import kafka, rules_topic
 from schemas import codec
-from schemas.decision import Decision
+from schemas.handover import Outcome
 from tables.machines import MACHINES
 from tables.rulebook import Rulebook
 from tables.rules import Rule
@@ -23,18 +23,18 @@ class Replay:
         self.states: dict[Place, Any] = {}
         self._books = books
 
-    def take(self, record: Any) -> list[Decision] | None:
-        """Fold aiokafka's ``record``; return what it decides, None if nobody can read it."""
+    def take(self, record: Any) -> Sequence[Outcome] | None:
+        """Fold aiokafka's ``record``; return what it reveals, None if nobody can read it."""
         machine, place = MACHINES[record.topic], (record.topic, record.key)
         event = codec.decode(machine.decoder, record.value)
         if isinstance(event, codec.Unreadable) or record.key != event.device.encode():
             return None
         before, book = self.states.get(place, machine.fresh), self._books[record.topic]
         try:
-            self.states[place], decisions = machine.take(book, before, event, record.timestamp)
+            self.states[place], outcomes = machine.take(book, before, event, record.timestamp)
         except Exception:  # noqa: BLE001 - as a worker, which parks it and goes on
             return None
-        return decisions
+        return outcomes
 
 
 async def begin(servers: str, base: tuple[Rule, ...]) -> Replay:

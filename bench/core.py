@@ -11,10 +11,11 @@ from bench import measure, workload
 from bench.measure import Result
 from bench.peers import plain
 from bench.peers.plain_rules import Record
-from schemas import codec, topics
+from schemas import codec, handover, topics
 from schemas.decision import Decision
 from schemas.events import Event
-from tables.intake import Entry, take
+from tables.entries import Entry
+from tables.intake import take
 from tables.rulebook import Rulebook
 from tables.rules import default
 
@@ -30,7 +31,7 @@ def decided(book: Rulebook, events: Sequence[Event]) -> list[Decision]:
     for event in events:
         entry = entries.get(event.device)
         entries[event.device], more = take(book, FRESH if entry is None else entry, event, 0)
-        decisions += more
+        decisions += handover.decided(more)
     return decisions
 
 

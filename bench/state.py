@@ -9,8 +9,9 @@ from bench import cluster, measure
 from bench.measure import Result, rounds, turns
 from bench.workload import events
 from schemas import topics
-from tables import intake
-from tables.intake import Entry, take
+from tables import entries
+from tables.entries import Entry
+from tables.intake import take
 from tables.rulebook import Rulebook
 from tables.rules import default
 
@@ -25,7 +26,7 @@ def idle(devices: int) -> Sequence[cluster.Record]:
     book, entry = Rulebook(topics.TRANSITIONS, default()), Entry()
     for event in events(topics.TRANSITIONS, 1, 1, seed=2):
         entry, _ = take(book, entry, event, 1_777_600_000_000)
-    state = intake.written(entry)
+    state = entries.written(entry)
     return [(f"house-{number:07}".encode(), sealed(number, state)) for number in range(devices)]
 
 

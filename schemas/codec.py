@@ -5,18 +5,22 @@ from typing import TypeVar, get_args
 import msgspec
 
 from schemas.decision import Decision
-from schemas.delivery import Attempt, Delivery, Expired, Failed, Message, Sent
+from schemas.delivery import Attempt, Delivery, Expired, Failed, Message, Sent, Unknown
 from schemas.events import (
     Active,
+    Claim,
     Clock,
     Context,
     EnergyEvent,
+    Policy,
     Reading,
+    Sim,
     SupplyEvent,
     Tick,
     Transition,
     Window,
 )
+from schemas.handover import Adopted, Answered, Claimed, Digest, Notification, Released
 from schemas.liveness import Gap, Heard, LivenessEvent, LivenessTick, Silent
 from schemas.malformed import Malformed
 from schemas.record import Record
@@ -30,14 +34,23 @@ AnyRecord = (
     | Context
     | Tick
     | Clock
+    | Policy
+    | Claim
+    | Sim
     | Window
     | Active
     | Malformed
     | Decision
+    | Released
+    | Digest
+    | Claimed
+    | Answered
+    | Adopted
     | Message
     | Attempt
     | Sent
     | Failed
+    | Unknown
     | Expired
     | Silent
     | Heard
@@ -52,7 +65,7 @@ encode = msgspec.json.Encoder().encode
 any_record: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 supply_event: msgspec.json.Decoder[SupplyEvent] = msgspec.json.Decoder(SupplyEvent)
 energy_event: msgspec.json.Decoder[EnergyEvent] = msgspec.json.Decoder(EnergyEvent)
-decision: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
+notification: msgspec.json.Decoder[Notification] = msgspec.json.Decoder(Notification)
 message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 liveness_event: msgspec.json.Decoder[LivenessEvent] = msgspec.json.Decoder(LivenessEvent)
 rule_version: msgspec.json.Decoder[RuleVersion] = msgspec.json.Decoder(RuleVersion)

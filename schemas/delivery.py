@@ -69,13 +69,19 @@ class Failed(DeliveryRecord, frozen=True, kw_only=True, tag="failed"):
     reason: str
 
 
+class Unknown(DeliveryRecord, frozen=True, kw_only=True, tag="unknown"):
+    """It may have been sent: nobody answered."""
+
+    reason: str
+
+
 class Expired(DeliveryRecord, frozen=True, kw_only=True, tag="expired"):
     """It was no longer worth sending, and was not sent."""
 
     reason: str
 
 
-Delivery = Attempt | Sent | Failed | Expired
+Delivery = Attempt | Sent | Failed | Unknown | Expired
 
 
 def message_id(notification: str, recipient: str, channel: Channel, address: str) -> str:

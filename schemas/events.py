@@ -4,16 +4,18 @@ Topics ``transitions``, ``probes``, ``windows``, ``active``; keyed by device, in
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from schemas.decision import Decision
 from schemas.record import MOST, Instant, Name, Record
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Volt = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 Power = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Ordinal = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Numbers = Annotated[tuple[Name, ...], msgspec.Meta(max_length=20)]
 
 
 class Source(StrEnum):
@@ -38,6 +40,7 @@ class EdgeEvent(Record, frozen=True, kw_only=True):
     due: the sources whose window is open, sorted.
     online: the device's own view of its internet; None while nothing probes it.
     backlog: it stems from a line that stood in its log before the edge first opened it.
+    drain_to: the newest ``seq`` of this stream in the spool when this was handed to the producer.
     """
 
     device: Name
@@ -50,6 +53,12 @@ class EdgeEvent(Record, frozen=True, kw_only=True):
     due: Annotated[tuple[Source, ...], msgspec.Meta(max_length=5)]
     online: bool | None
     backlog: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    drain_to: Ordinal | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def drained(self) -> bool:
+        """Return whether nothing of its stream was left on the device behind it."""
+        return self.drain_to is msgspec.UNSET or self.drain_to <= self.seq
 
 
 class Tick(EdgeEvent, frozen=True, kw_only=True, tag="tick"):
@@ -71,6 +80,43 @@ class Clock(
     was: Instant
     is_: Instant
     from_: Instant
+
+
+class Policy(EdgeEvent, frozen=True, kw_only=True, tag="policy"):
+    """What the device decides by itself, from here on; the servers decide it alike.
+
+    core: the version of the semantics it decides by. rules: of both streams, every key.
+    """
+
+    core: int
+    rules: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=100)]
+
+
+class Claim(EdgeEvent, frozen=True, kw_only=True, tag="claim"):
+    """The device is about to text ``decision`` to ``numbers``: the servers did not have it in time.
+
+    possible_double: they may have it all the same, because an acknowledgement may have been lost.
+    """
+
+    decision: Decision
+    numbers: Numbers
+    possible_double: bool
+
+
+class Texted(StrEnum):
+    """What became of a text to one number; ``unknown``: it may have been sent."""
+
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    HANDED_BACK = "handed_back"
+
+
+class Sim(EdgeEvent, frozen=True, kw_only=True, tag="sim"):
+    """What became of a claim's texts, by number. notification: the id of the decision claimed."""
+
+    notification: Name
+    outcomes: Annotated[dict[Name, Texted], msgspec.Meta(max_length=20)]
+    reason: str = ""
 
 
 class LineEvent(EdgeEvent, frozen=True, kw_only=True):
@@ -124,6 +170,7 @@ class Active(LineEvent, frozen=True, kw_only=True, tag="active"):
     outcome: str
 
 
-SupplyEvent = Transition | Context | Tick | Clock
-EnergyEvent = Reading | Context | Tick | Clock
-Event = Transition | Reading | Context | Tick | Clock
+Made = Context | Tick | Clock | Policy | Claim | Sim
+SupplyEvent = Transition | Made
+EnergyEvent = Reading | Made
+Event = Transition | Reading | Made

@@ -44,6 +44,11 @@ def microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+def instant(milliseconds: int) -> datetime:
+    """Return the instant so many milliseconds after 1970 began, as Kafka stamps records."""
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
 def derived_id(*parts: str) -> str:
     """Return 32 hex digits that name what ``parts`` describe, the same wherever it is derived."""
     return hashlib.sha256("\x1f".join(parts).encode()).digest()[:16].hex()

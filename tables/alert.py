@@ -205,6 +205,14 @@ def _decided(rule: Rule, alert: Alert, kind: Kind, at: datetime) -> Alert:
     )
 
 
+def claimed(rule: Rule, alert: Alert, kind: Kind, at: datetime) -> Alert:
+    """Return ``alert`` once its device has told of the present episode itself, as of ``at``."""
+    if not alert.firing or alert.told or not (kind is FIRED or kind is REPEATED):
+        return alert
+    rearm_at = at + rule.reset if alert.rearm_at is None else max(alert.rearm_at, at + rule.reset)
+    return msgspec.structs.replace(alert, told=True, rearm_at=rearm_at, suppressed=0)
+
+
 def moved(rule: Rule, alert: Alert, since: datetime, by: timedelta) -> Alert:
     """Return ``alert`` with its instants that were set at ``since`` or later moved ``by``.
 

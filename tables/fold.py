@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from schemas.decision import Decision, Kind
-from schemas.events import Clock, Event, Tick
+from schemas.events import Claim, Clock, Event, Sim, Tick
+from schemas.events import Policy as PolicyEvent
 from schemas.record import MICROSECOND, derived_id, microseconds
 from tables.alert import (
     BREACHED,
@@ -17,6 +18,7 @@ from tables.alert import (
     FLICKERED,
     SUPPRESSED,
     Alert,
+    claimed,
     deadline,
     decide,
     elapse,
@@ -29,6 +31,7 @@ from tables.policy import Policy, Signals
 from tables.rules import Rule
 
 CORE = 1  # the version of these semantics: whoever changes them adds one and keeps the old fold
+ABOUT = frozenset({Claim, Sim, PolicyEvent})  # they tell of the device's program, not of power
 RULE_CHANGED = "rule_changed"  # in the cause of an episode that ends because its rule did
 
 
@@ -70,6 +73,10 @@ def fold(policy: Policy, state: State, event: Event) -> tuple[State, list[Decisi
         at = acts_at(state, event.was)
         state, decisions = advance(policy, state, event.device, at, None)
         return _clock_set(policy, state, event, at), decisions
+    if type(event) in ABOUT:
+        at = acts_at(state, event.ts)
+        state, decisions = advance(policy, state, event.device, at, None)
+        return _claimed(policy, state, event) if type(event) is Claim else state, decisions
     facts = observe(state.facts, policy.stream, event)
     return advance(policy, state, event.device, acts_at(state, event.ts), facts)
 
@@ -196,6 +203,16 @@ def ruled(
         alerts[name] = alert
     state = State(max(at, state.at or at), state.facts, alerts, flickers, None, state.set_back)
     return _settled(new, state), decisions + sorted(changed, key=_order)
+
+
+def _claimed(policy: Policy, state: State, claim: Claim) -> State:
+    """Return ``state`` with the episode that the device told of marked as told."""
+    decision, name = claim.decision, claim.decision.rule
+    rule, alert = policy.rules.get(name), state.alerts.get(name)
+    if rule is None or alert is None:
+        return state
+    after = claimed(rule, alert, decision.kind, decision.at)
+    return _settled(policy, msgspec.structs.replace(state, alerts=state.alerts | {name: after}))
 
 
 def _clock_set(policy: Policy, state: State, clock: Clock, at: datetime) -> State:

@@ -13,135 +13,33 @@ from datetime import UTC, datetime
 import msgspec
 
 from schemas.decision import Decision
-from schemas.events import Clock, Event
+from schemas.events import Claim, Clock, Context, Event, Reading, Tick, Transition
+from schemas.events import Policy as PolicyEvent
+from schemas.handover import Adopted, Outcome, handover_id
 from schemas.liveness import Gap, gap_id
 from schemas.record import LATEST, MOST, check_instant
-from tables.alert import Alert
-from tables.facts import Facts
-from tables.fold import State, acts_at, fold
+from tables.entries import Entry
+from tables.fold import CORE, State, acts_at, fold, ruled
+from tables.handover import NOTHING, drain, follow, lost
+from tables.policy import Policy, owned
 from tables.rulebook import Rulebook
+from tables.rules import RulesError
 
 RUNS = 8  # starts of the edge that are remembered: none older has records on their way
-
-
-class StateV2(msgspec.Struct, frozen=True, array_like=True):
-    """``State`` as it was at first."""
-
-    at: datetime | None
-    facts: Facts
-    alerts: dict[str, Alert]
-    flickers: int
-
-
-class EntryV1(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """The stored state as it was at first; upcast when it is read."""
-
-    epoch: str
-    seq: int
-    missing: int
-    duplicates: int
-    state: StateV2
-
-
-class EntryV2(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """The second one: with runs, and what became of spools."""
-
-    epoch: str
-    seq: int
-    runs: tuple[str, ...]
-    missing: int
-    duplicates: int
-    late: int
-    rollbacks: int
-    behind: int
-    horizon: datetime | None
-    rolled: bool
-    state: StateV2
-
-
-class Counts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What became of records, since the beginning.
-
-    missing: left out. duplicates: dropped. late: older than the state's time, applied at that.
-    rollbacks: how often the spool was one. behind: not decided again.
-    """
-
-    missing: int = 0
-    duplicates: int = 0
-    late: int = 0
-    rollbacks: int = 0
-    behind: int = 0
-
-
-NONE = Counts()
-
-
-class Entry(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
-    """The stored state of one device on one stream.
-
-    epoch, seq: of the last record. runs: the last eight of this epoch, newest last.
-    appended_ms: the latest append time of what was applied.
-    horizon: until when events are not decided again: all after a rollback (``rolled``), in a new
-    epoch those of the backlog. None: nothing to wait for.
-    reached: the latest instant it acted at, where the clock was set since; else that is its time.
-    """
-
-    epoch: str = ""
-    seq: int = 0
-    appended_ms: int = 0
-    runs: tuple[str, ...] = ()
-    counts: Counts = NONE
-    horizon: datetime | None = None
-    rolled: bool = False
-    reached: datetime | None = None
-    state: State = State()
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Entry)
-_old: msgspec.json.Decoder[EntryV1 | EntryV2] = msgspec.json.Decoder(EntryV1 | EntryV2)
-JSON = ord("[")  # MessagePack begins no array with it
-
-
-def written(entry: Entry) -> bytes:
-    """Return ``entry`` as it is stored: MessagePack."""
-    return _encoder.encode(entry)
-
-
-def read(stored: bytes) -> Entry:
-    """Return the entry in ``stored``, which any version of this program wrote up to this one.
-
-    Raises:
-        msgspec.ValidationError: a newer version wrote it, or nobody did.
-    """
-    if stored[0] != JSON:
-        return _decoder.decode(stored)
-    old = _old.decode(stored)
-    # Nothing was kept of its deadlines: the next event looks at all of them.
-    state = State(**msgspec.structs.asdict(old.state), wake=old.state.at)
-    if isinstance(old, EntryV1):
-        counts = Counts(missing=old.missing, duplicates=old.duplicates)
-        return Entry(epoch=old.epoch, seq=old.seq, counts=counts, state=state)
-    return Entry(
-        epoch=old.epoch,
-        seq=old.seq,
-        runs=old.runs,
-        counts=Counts(old.missing, old.duplicates, old.late, old.rollbacks, old.behind),
-        horizon=old.horizon,
-        rolled=old.rolled,
-        state=state,
-    )
+PLAIN = frozenset({Transition, Reading, Context, Tick})
+NONE_TOLD: list[Outcome] = []  # shared, and never changed
 
 
 def take(
     book: Rulebook, entry: Entry, event: Event, appended_ms: int
-) -> tuple[Entry, list[Decision]]:
-    """Return the entry after ``event`` and the decisions it reveals.
+) -> tuple[Entry, list[Outcome]]:
+    """Return the entry after ``event``, and what it reveals in the order in which it is told.
 
     appended_ms: the broker's append time of its record.
 
     Raises:
         OutOfRangeError: it tells a time before 1970 or after 2999; nothing was applied.
+        RulesError: it is a policy that cannot be followed; nothing was applied.
     """
     state, at = entry.state, event.ts
     if (
@@ -155,10 +53,17 @@ def take(
         and at.tzinfo is UTC
         and state.at >= book.settled_at
         and entry.appended_ms >= book.settled_ms
-        and type(event) is not Clock
+        and entry.pending is None
+        and type(event) in PLAIN
     ):  # nearly always: the next record of a device, under rules that have settled
-        policy = book.newest.common or book.newest.of(event.device)
-        state, decisions = fold(policy, state, event)
+        own = entry.own
+        newest = book.newest
+        policy = None if own else newest.common
+        policy = policy or newest.of(event.device, own)
+        after, decisions = fold(policy, state, event)
+        pending, outcomes = None, NONE_TOLD
+        if decisions:
+            pending, outcomes = follow(policy, None, state, after, event, decisions, appended_ms)
         return Entry(  # in order, because naming them takes twice as long
             entry.epoch,
             event.seq,
@@ -168,32 +73,42 @@ def take(
             None,
             False,
             None,
-            state,
-        ), decisions
+            after,
+            own,
+            pending,
+        ), outcomes
     return _any(book, entry, event, max(appended_ms, entry.appended_ms))
 
 
 def _any(
     book: Rulebook, entry: Entry, event: Event, appended_ms: int
-) -> tuple[Entry, list[Decision]]:
+) -> tuple[Entry, list[Outcome]]:
+    own = _own(entry, event)
     _check(entry.state, event)
+    stream = book.stream
     same, known = event.epoch == entry.epoch, event.run in entry.runs
     # A state of the first version knows no runs: as then, what it has counted is a duplicate.
     if same and event.seq <= entry.seq and (known or not entry.runs):
-        return _counted(entry, "duplicates"), []
+        duplicate = _counted(entry, "duplicates")
+        # The newest again, with nothing behind it: the first copy may not have known that.
+        last = event.seq == entry.seq
+        return _drained(duplicate, event, stream, appended_ms) if last else (duplicate, [])
+    outcomes: list[Outcome] = []
     if not (same and known) or event.seq != entry.seq + 1 or entry.horizon is not None:
-        entry = _joined(entry, event)
+        pending, outcomes = (entry.pending, []) if same else lost(stream, entry.pending, event)
+        entry = _joined(msgspec.structs.replace(entry, pending=pending), event)
         if _behind(entry, event):
-            return _counted(msgspec.structs.replace(entry, seq=event.seq), "behind"), []
+            counted = _counted(msgspec.structs.replace(entry, seq=event.seq), "behind")
+            entry, drained = _drained(counted, event, stream, appended_ms)
+            return entry, outcomes + drained
     before = entry.state
     if before.at is not None and event.ts < before.at:
         entry = _counted(entry, "late")
-    acts = acts_at(before, event.was if type(event) is Clock else event.ts)
-    reached = entry.reached or before.at or acts
-    policy, state, decisions = book.bring(
-        before, event.device, (reached, entry.appended_ms), (max(reached, acts), appended_ms)
-    )
-    state, more = fold(policy, state, event)
+    if type(event) is PolicyEvent and own != entry.own:
+        identity = handover_id("adopted", event, stream)
+        outcomes.append(Adopted(id=identity, device=event.device, rules=event.rules))
+    policy, state, decisions = _folded(book, entry, event, appended_ms, own)
+    pending, more = follow(policy, entry.pending, before, state, event, decisions, appended_ms)
     horizon = None if entry.horizon is None else _horizon(entry.horizon, event)
     after = msgspec.structs.replace(
         entry,
@@ -203,8 +118,51 @@ def _any(
         rolled=entry.rolled and horizon is not None,
         reached=_reached(entry, event, state),
         state=state,
+        own=own,
+        pending=pending,
     )
-    return after, decisions + more
+    return after, outcomes + more
+
+
+def _folded(
+    book: Rulebook, entry: Entry, event: Event, appended_ms: int, own: bytes
+) -> tuple[Policy, State, list[Decision]]:
+    """Return the policy in force after ``event``, the state then, and what was decided."""
+    before = entry.state
+    acts = acts_at(before, event.was if type(event) is Clock else event.ts)
+    reached = entry.reached or before.at or acts
+    arrived = max(reached, acts), appended_ms
+    policy, state, decisions = book.bring(
+        before, event.device, (reached, entry.appended_ms), arrived, entry.own
+    )
+    if own != entry.own:
+        following = book.at(arrived).of(event.device, own)
+        state, changed = ruled(policy, following, state, event.device, acts)
+        policy, decisions = following, decisions + changed
+    state, more = fold(policy, state, event)
+    return policy, state, decisions + more
+
+
+def _own(entry: Entry, event: Event) -> bytes:
+    """Return what the device decides by itself once ``event`` has come."""
+    if type(event) is not PolicyEvent:
+        return entry.own
+    if event.core != CORE:
+        raise RulesError(f"the device decides by semantics {event.core}, these are {CORE}")
+    own = msgspec.json.encode(event.rules) if event.rules else b""
+    if own:
+        owned(own)
+    return own
+
+
+def _drained(
+    entry: Entry, event: Event, stream: str, appended_ms: int
+) -> tuple[Entry, list[Outcome]]:
+    """Return ``entry`` once ``event``, which is not folded, has drained its stream; if it has."""
+    if entry.pending is None or not event.drained:
+        return entry, []
+    pending, outcomes = drain(stream, entry.pending, entry.state, event, appended_ms)
+    return msgspec.structs.replace(entry, pending=None if pending == NOTHING else pending), outcomes
 
 
 def _counted(entry: Entry, name: str, by: int = 1) -> Entry:
@@ -247,6 +205,9 @@ def raised(before: Entry, after: Entry, event: Event, stream: str, offset: int) 
 
 def _check(state: State, event: Event) -> None:
     check_instant(event.ts)
+    if type(event) is Claim:
+        check_instant(event.decision.at)
+        check_instant(event.decision.episode)
     if type(event) is Clock:
         for instant in (event.was, event.is_, event.from_):
             check_instant(instant)

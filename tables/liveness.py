@@ -4,13 +4,13 @@ What is told of a device may be told twice, by two workers that both take it for
 that knows less than the state (an older ``heard``, a gap that lies no further on) is a copy.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from schemas.decision import Decision
 from schemas.liveness import Gap, Heard, LivenessEvent, Silent
-from schemas.record import EPOCH
+from schemas.record import instant
 from tables.facts import Facts, Presence
 from tables.fold import State, advance
 from tables.rulebook import Rulebook
@@ -35,11 +35,6 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Watched)
 written = _encoder.encode
 read = _decoder.decode
-
-
-def instant(milliseconds: int) -> datetime:
-    """Return the instant so many milliseconds after 1970 began."""
-    return EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def take(

@@ -1,13 +1,13 @@
 """The machines by the stream that each decides on: read, take, write. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from schemas import codec, topics
-from schemas.decision import Decision
-from tables import intake, liveness
+from schemas.handover import Outcome
+from tables import entries, intake, liveness
 from tables.rulebook import Rulebook
 
 
@@ -18,14 +18,14 @@ class Machine(msgspec.Struct, frozen=True):
     """
 
     decoder: msgspec.json.Decoder[Any]
-    take: Callable[[Rulebook, Any, Any, int], tuple[Any, list[Decision]]]
-    fresh: intake.Entry | liveness.Watched
+    take: Callable[[Rulebook, Any, Any, int], tuple[Any, Sequence[Outcome]]]
+    fresh: entries.Entry | liveness.Watched
     read: Callable[[bytes], Any]
     written: Callable[[Any], bytes]
 
 
 def _edge(decoder: msgspec.json.Decoder[Any]) -> Machine:
-    return Machine(decoder, intake.take, intake.Entry(), intake.read, intake.written)
+    return Machine(decoder, intake.take, entries.Entry(), entries.read, entries.written)
 
 
 MACHINES: Mapping[str, Machine] = {

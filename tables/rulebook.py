@@ -40,12 +40,13 @@ class Version(msgspec.Struct, frozen=True):
 class Rulebook:
     """All versions of all rules of one stream, under rules that were always in force.
 
+    stream: whose rules they are.
     newest: what is in force for a state that has come to ``settled_at`` and ``settled_ms``.
     """
 
     def __init__(self, stream: str, base: Sequence[Rule], versions: Sequence[Version] = ()) -> None:
         """Take ``base`` for version 0 of each of its rules, in force since ever."""
-        self._stream = stream
+        self.stream = stream
         always = [Version(rule.name, 0, ALWAYS, -LEAD_MS, rule) for rule in base]
         every = sorted((*always, *versions), key=lambda version: version.rank)
         ours = {each.name for each in every if each.rule is not None and each.rule.stream == stream}
@@ -66,17 +67,18 @@ class Rulebook:
         return self._policies[place]
 
     def bring(
-        self, state: State, device: str, before: Reach, after: Reach
+        self, state: State, device: str, before: Reach, after: Reach, own: bytes = b""
     ) -> tuple[Policy, State, list[Decision]]:
         """Return the policy in force at ``after``, ``state`` under it, and what that decides.
 
-        The rules change one after the other, each at its own instant.
+        The rules change one after the other, each at its own instant. own: what the device decides
+        by itself, which none of them replaces.
         """
         if before[0] >= self.settled_at and before[1] >= self.settled_ms:
-            return self.newest.of(device), state, []
-        policy, decisions = self.at(before).of(device), list[Decision]()
+            return self.newest.of(device, own), state, []
+        policy, decisions = self.at(before).of(device, own), list[Decision]()
         for instant, policies in self.changes(before, after):
-            following = policies.of(device)
+            following = policies.of(device, own)
             now = state.at or instant
             # One that came late acts now: the state may have been set back since it was there.
             at = now if instant == before[0] else max(instant, now)
@@ -110,8 +112,8 @@ class Rulebook:
         rules = tuple(
             rule
             for _, rule in sorted(in_force.items())
-            if rule is not None and rule.stream == self._stream
+            if rule is not None and rule.stream == self.stream
         )
         if rules not in self._of_rules:
-            self._of_rules[rules] = Policies(rules, self._stream)
+            self._of_rules[rules] = Policies(rules, self.stream)
         return self._of_rules[rules]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from schemas.decision import Severity
+from schemas.decision import Kind, Severity
 from schemas.delivery import Channel
 from schemas.duration import Duration, dec_hook, enc_hook
 from schemas.events import Source
@@ -20,7 +20,7 @@ RuleName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 SHORTEST_REPEAT = timedelta(seconds=60)
 USEFULNESS_INFO = Duration(hours=12)
 USEFULNESS = Duration(minutes=30)
-
+USEFULNESS_RESOLVED = Duration(hours=2)
 
 WRONG = (msgspec.ValidationError, RecursionError)  # what msgspec raises for what people wrote
 DEEPEST = 16  # a condition within conditions; Python's own parser takes about 90
@@ -119,6 +119,16 @@ class Rule(Written, frozen=True, kw_only=True):
             if field != "devices" and (value := getattr(override, field)) is not None
         }
         return msgspec.structs.replace(self, override=(), **given)
+
+
+def useful_for(kind: Kind, rule: Rule | None) -> Duration:
+    """Return for how long after a decision of ``kind`` a message of it helps.
+
+    rule: None when it is no more.
+    """
+    if kind is Kind.RESOLVED:
+        return USEFULNESS_RESOLVED
+    return USEFULNESS if rule is None else rule.useful_for
 
 
 class RulesFile(Written, frozen=True):

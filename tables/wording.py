@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from schemas.decision import Decision, Fact, Kind
 from schemas.duration import Duration
+from schemas.handover import Digest
 
 NO_TIME = timedelta()
+LISTED = 20  # of a digest: more is no message any more
 PROBLEMS: dict[str, Callable[[dict[str, Fact]], str]] = {
     "grid_lost": lambda cause: f"the grid is lost, the load is on {_source(cause)}",
     "off_generator": lambda cause: f"the load left the generator and is on {_source(cause)}",
@@ -51,6 +53,30 @@ def text(decision: Decision, clear_for: timedelta = NO_TIME) -> str:
         case _:
             told = f"{device}: {problem}, since {since} ({lasted})."
     return told + _unsaid(decision.suppressed)
+
+
+def again(text: str) -> str:
+    """Return ``text`` for somebody whom the device may have told itself."""
+    return f"{text} (The device may have texted you this already.)"
+
+
+def digest_subject(digest: Digest) -> str:
+    """Return one line for a message of several."""
+    return f"[OVER] {printable(digest.device)}: {_several(digest)} while it could not be reached"
+
+
+def digest(digest: Digest) -> str:
+    """Return what is said of all that ``digest`` holds, the newest last."""
+    lines = [text(each) for each in digest.decisions[-LISTED:]]
+    earlier = digest.unlisted + len(digest.decisions) - len(lines)
+    first = f"{printable(digest.device)} could not be reached; meanwhile there were "
+    more = [f"({earlier} earlier ones are left out.)"] if earlier else []
+    return "\n".join([f"{first}{_several(digest)}:", *more, *lines])
+
+
+def _several(digest: Digest) -> str:
+    count = len(digest.decisions) + digest.unlisted
+    return "one notification" if count == 1 else f"{count} notifications"
 
 
 def lasting(span: timedelta) -> str:

@@ -14,9 +14,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from app.stream.envelope import sealed
 from app.stream.packed import send_packed
 from app.supervisor import READY
-from schemas import codec, topics
-from tables import intake
-from tables.intake import Entry, take
+from schemas import codec, handover, topics
+from tables import entries
+from tables.entries import Entry
+from tables.intake import take
 from tables.rulebook import Rulebook
 from tables.rules import default
 
@@ -67,39 +68,39 @@ async def _decide(
     partition: int,
     records: list[object],
 ) -> None:
-    entries: dict[bytes, tuple[int, Entry]] = {}
+    kept: dict[bytes, tuple[int, Entry]] = {}
     sent = []
     for record in records:
         key: bytes = record.key  # type: ignore[attr-defined]
         event = codec.supply_event.decode(record.value)  # type: ignore[attr-defined]
-        held = entries.get(key)
+        held = kept.get(key)
         if held is None:
             stored = table.get(key)
-            entry = Entry() if stored is None else intake.read(stored)
+            entry = Entry() if stored is None else entries.read(stored)
         else:
             entry = held[1]
-        after, decisions = take(book, entry, event, record.timestamp)  # type: ignore[attr-defined]
-        entries[key] = (record.offset, after)  # type: ignore[attr-defined]
+        after, outcomes = take(book, entry, event, record.timestamp)  # type: ignore[attr-defined]
+        kept[key] = (record.offset, after)  # type: ignore[attr-defined]
         sent += [
             await producer.send(
                 topics.NOTIFICATIONS, codec.encode(each), key=key, partition=partition
             )
-            for each in decisions
+            for each in handover.decided(outcomes)
         ]
     await asyncio.gather(*sent)
-    await _store(producer, table, partition, entries)
+    await _store(producer, table, partition, kept)
 
 
 async def _store(
     producer: AIOKafkaProducer,
     table: dict[bytes, bytes],
     partition: int,
-    entries: dict[bytes, tuple[int, Entry]],
+    kept: dict[bytes, tuple[int, Entry]],
 ) -> None:
     changelog = topics.changelog(topics.DECIDE, topics.SUPPLY_TABLE)
     values: list[tuple[bytes, bytes]] = []
-    for key, (offset, entry) in entries.items():
-        state = table[key] = intake.written(entry)
+    for key, (offset, entry) in kept.items():
+        state = table[key] = entries.written(entry)
         values.append((key, sealed(offset, state)))
     await asyncio.gather(*await send_packed(producer, changelog, partition, values))
 

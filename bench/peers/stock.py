@@ -6,9 +6,10 @@ from typing import Any
 import faust
 from faust.types import StreamT
 
-from schemas import codec, topics
-from tables import intake
-from tables.intake import Entry, take
+from schemas import codec, handover, topics
+from tables import entries
+from tables.entries import Entry
+from tables.intake import take
 from tables.rulebook import Rulebook
 from tables.rules import default
 
@@ -34,10 +35,10 @@ async def decide(stream: StreamT[Any]) -> None:
     async for event in stream.events():
         key = event.key
         stored = table.get(key)
-        entry = Entry() if stored is None else intake.read(stored)
+        entry = Entry() if stored is None else entries.read(stored)
         appended_ms = round(event.message.timestamp * 1_000)
         decoded = codec.supply_event.decode(event.value)
-        after, decisions = take(book, entry, decoded, appended_ms)
-        table[key] = intake.written(after)
-        for each in decisions:
+        after, outcomes = take(book, entry, decoded, appended_ms)
+        table[key] = entries.written(after)
+        for each in handover.decided(outcomes):
             await notifications.send(key=key, value=codec.encode(each))

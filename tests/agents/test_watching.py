@@ -10,9 +10,9 @@ from app.stream.producer import Send
 from schemas import codec
 from schemas.decision import Decision
 from schemas.liveness import Gap, LivenessTick, Silent
-from tables import intake
+from tables import entries
 from tables import liveness as machine
-from tables.intake import Entry
+from tables.entries import Entry
 from tables.liveness import Watched
 from tables.rulebook import Rulebook
 from tables.rules import default
@@ -54,7 +54,7 @@ class World:
     def hear(self, second: int, *tables: Kept, key: bytes = b"home") -> None:
         for table in tables or (self.supply, self.energy):
             new = [key] if key not in table.states else []
-            table.states[key] = intake.written(Entry(appended_ms=BEGAN_MS + second * 1_000))
+            table.states[key] = entries.written(Entry(appended_ms=BEGAN_MS + second * 1_000))
             self.watcher.heard(2, [key], new)
 
     def fold(self, second: int, key: bytes, value: bytes) -> None:

@@ -13,8 +13,9 @@ from app.rebuild import Difference, Stored
 from app.replay import Replay
 from schemas import codec, topics
 from schemas.events import Event
-from tables import intake
-from tables.intake import Entry, take
+from tables import entries
+from tables.entries import Entry
+from tables.intake import take
 from tables.rulebook import Rulebook
 from tables.rules import default
 from tests.events import GRID, INVERTER, tick, transition
@@ -28,7 +29,7 @@ def state(count: int) -> bytes:
     book, entry = Rulebook(SOURCE, default()), Entry()
     for event in EVENTS[:count]:
         entry, _ = take(book, entry, event, 0)
-    return intake.written(entry)
+    return entries.written(entry)
 
 
 def verified(

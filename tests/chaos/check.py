@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from schemas import codec, topics
+from schemas import codec, handover, topics
 from schemas.decision import Decision
-from tables.intake import Entry, raised, take
+from tables.entries import Entry
+from tables.intake import raised, take
 from tables.rulebook import Rulebook
 from tables.rules import parse
 from tests import naive
@@ -47,7 +48,7 @@ def decide(devices: Sequence[Device], wrong: list[str]) -> tuple[dict[str, bytes
                 after, more = take(book, entry, event, 0)
                 gap = raised(entry, after, event, stream, 0)
                 gaps |= set() if gap is None else {gap.id}
-                entry, decisions = after, decisions + more
+                entry, decisions = after, decisions + handover.decided(more)
             expected |= {each.id: codec.encode(each) for each in decisions}
             mine = tuple(each for each in rules if each.stream == stream)
             seen = sorted(decisions, key=lambda each: (each.at, each.rule))

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from app.stream.envelope import opened, sealed
 from schemas import topics
-from tables import intake
+from tables import entries
 from tests.end_to_end import logs
 from tests.end_to_end.machine import Machine, decided, eventually, machine
 
@@ -81,8 +81,8 @@ def test_an_altered_state_is_found(tmp_path: Path, rules: Path) -> None:
         untouched = house.verify()
         shown = json.loads(house.run("tables", "show", "shop"))
         offset, state = opened(house.values(changelog)[-1])
-        entry = intake.read(state)
-        altered = intake.written(msgspec.structs.replace(entry, seq=entry.seq + 1))
+        entry = entries.read(state)
+        altered = entries.written(msgspec.structs.replace(entry, seq=entry.seq + 1))
         send(house, changelog, b"shop", sealed(offset, altered))
         (difference,) = house.verify()["differences"]
         send(house, changelog, b"shop", sealed(offset + 1, b"\xff"))

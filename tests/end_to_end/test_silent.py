@@ -47,8 +47,9 @@ def test_a_silent_device_is_told_whichever_worker_listens(tmp_path: Path) -> Non
 
 
 def decisions(house: Machine) -> list[tuple[str, str]]:
-    found = [codec.decision.decode(each) for each in house.values(topics.NOTIFICATIONS)]
-    return [_named(each) for each in sorted(found, key=lambda each: each.at)]
+    found = [codec.notification.decode(each) for each in house.values(topics.NOTIFICATIONS)]
+    told = [each for each in found if isinstance(each, Decision)]
+    return [_named(each) for each in sorted(told, key=lambda each: each.at)]
 
 
 def _named(decision: Decision) -> tuple[str, str]:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import Event, Source
-from tables import intake
+from tables import entries
+from tables.entries import Entry
 from tables.fold import State
-from tables.intake import Entry, take
+from tables.intake import take
 from tables.rulebook import Rulebook
 from tests.events import GRID, context, decided, reading, rule, run, tick, transition
 
@@ -99,7 +100,7 @@ def test_copies_change_nothing(history: tuple[str, list[Event]], again: list[int
     entry, decisions = Entry(), []
     for event in sent:
         entry, more = take(book, entry, event, 0)
-        entry = intake.read(intake.written(entry))
+        entry = entries.read(entries.written(entry))
         decisions += more
 
     assert decisions == decided(RULES, stream, *events)

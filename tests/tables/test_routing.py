@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from schemas.decision import Decision, Kind
 from schemas.delivery import Channel
-from tables.routing import Book, Recipient, route, settled
+from schemas.events import Texted
+from schemas.handover import Answered, Claimed
+from tables.routing import Book, Recipient, answer, claim, route, settled, silent
 from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
 
 ANN = Recipient("ann", Channel.SMS, "+15550001")
@@ -81,3 +85,61 @@ def test_what_is_settled_leaves_the_rest_pending() -> None:
 
     assert route(book, FIRED, (BOB,))[1] == ()
     assert route(book, RESOLVED, (BOB,))[1] == (ANN,)
+
+
+SIM = Recipient("ann", Channel.SMS, "+15550001")
+
+
+def claimed(decision: Decision) -> Claimed:
+    return Claimed(
+        id="c", device="home", decision=decision, numbers=(SIM.address,), possible_double=False
+    )
+
+
+def answered(decision: Decision, outcome: Texted) -> Answered:
+    outcomes = {SIM.address: outcome}
+    return Answered(id="a", device="home", notification=decision.id, outcomes=outcomes, reason="")
+
+
+def test_whom_the_device_texts_is_left_out_and_hears_of_the_end_from_us() -> None:
+    book, told = route(claim(Book(), claimed(FIRED), (SIM,)), FIRED, (SIM, BOB))
+    _, end = route(settled(book, {FIRED.id}), RESOLVED, ())
+
+    assert told == (BOB,)
+    assert end == (SIM, BOB)
+
+
+def test_whom_it_texts_after_we_told_hears_of_the_end_from_us() -> None:
+    book, _ = route(Book(), FIRED, (BOB,))
+    book = claim(settled(book, {FIRED.id}), claimed(FIRED), (SIM,))
+
+    assert route(book, FIRED, (BOB,))[1] == ()
+    assert route(book, RESOLVED, ())[1] == (SIM, BOB)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ours"),
+    [(Texted.SENT, ()), (Texted.UNKNOWN, (SIM,)), (Texted.HANDED_BACK, (SIM,))],
+)
+def test_whom_it_could_not_text_is_ours(outcome: Texted, ours: tuple[Recipient, ...]) -> None:
+    book = claim(Book(), claimed(FIRED), (SIM,))
+    book, once = answer(book, answered(FIRED, outcome))
+    _, again = answer(book, answered(FIRED, outcome))
+
+    assert once == again == ours
+    assert route(book, FIRED, (SIM,))[1] == ()
+
+
+def test_whom_a_silent_device_did_not_answer_for_is_ours_once() -> None:
+    book = claim(Book(), claimed(FIRED), (SIM,))
+    book, first = silent(book, "s")
+    _, again = silent(book, "s")
+    _, later = silent(book, "t")
+
+    assert first == again == [(FIRED, SIM)]
+    assert later == []
+    assert answer(book, answered(FIRED, Texted.UNKNOWN))[1] == ()
+
+
+def test_an_answer_to_no_claim_tells_nobody() -> None:
+    assert answer(Book(), answered(FIRED, Texted.HANDED_BACK)) == (Book(), ())

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import handover
 from schemas.decision import Decision
 from schemas.events import Clock, Event
-from tables import intake
-from tables.intake import Entry, take
+from tables import entries
+from tables.entries import Entry
+from tables.intake import take
 from tables.rulebook import LEAD_MS, Rulebook, Version
 from tables.rules import Rule
 from tests.events import GRID, INVERTER, at, context, rule, stamp, tick, told, transition
@@ -36,8 +38,8 @@ def decided(
     book, entry, decisions = Rulebook("transitions", [base], versions), Entry(), list[Decision]()
     for seq, event in enumerate(events, 1):
         numbered = msgspec.structs.replace(event, seq=seq)
-        entry, more = take(book, intake.read(intake.written(entry)), numbered, appended_ms)
-        decisions += more
+        entry, more = take(book, entries.read(entries.written(entry)), numbered, appended_ms)
+        decisions += handover.decided(more)
     return decisions
 
 
@@ -73,7 +75,7 @@ def test_a_version_that_came_late_acts_at_the_time_of_the_state() -> None:
     _, decisions = take(book, entry, msgspec.structs.replace(tick(41), seq=3), LEAD_MS + 1_000)
 
     assert none == []
-    assert told(decisions) == [("fired", 40, 0)]
+    assert told(handover.decided(decisions)) == [("fired", 40, 0)]
 
 
 def test_the_latest_instant_wins_then_the_higher_version() -> None:
@@ -162,7 +164,7 @@ def test_a_version_that_comes_while_the_clock_is_behind_moves_no_time() -> None:
         book, entry, msgspec.structs.replace(tick(2_030), seq=5), LEAD_MS + 1_000
     )
 
-    assert told(decisions) == [("fired", 2_020, 0)]
+    assert told(handover.decided(decisions)) == [("fired", 2_020, 0)]
     assert entry.state.at == at(2_030)
 
 

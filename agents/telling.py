@@ -1,0 +1,142 @@
+"""What route sends: messages of decisions and digests, and what became of a device's own texts."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.stream.producer import Send
+from schemas import codec, topics
+from schemas.decision import Decision, Kind
+from schemas.delivery import (
+    Attempt,
+    Channel,
+    Delivery,
+    Expired,
+    Failed,
+    Message,
+    Sent,
+    Unknown,
+    message_id,
+)
+from schemas.events import Texted
+from schemas.handover import Answered, Claimed, Digest
+from tables import wording
+from tables.fold import RULE_CHANGED
+from tables.routing import Recipient, Texts
+from tables.rules import USEFULNESS_RESOLVED, Rule, useful_for
+
+TOPICS = {Channel.EMAIL: topics.EMAIL, Channel.SMS: topics.SMS, Channel.PUSH: topics.PUSH}
+DIGEST = "digest"  # in the place of a rule, in a message of several
+
+
+def of(
+    decision: Decision,
+    rule: Rule | None,
+    to: Recipient,
+    since: datetime,
+    now: datetime,
+    *,
+    flagged: bool = False,
+) -> Send:
+    """Return the message that tells ``to`` of ``decision``, or that it has expired.
+
+    since: when its usefulness began. now: the append time of what is routed.
+    flagged: it may have been told already, by the device itself.
+    """
+    until = since + useful_for(decision.kind, rule)
+    identity = message_id(decision.id, to.person, to.channel, to.address)
+    if now > until:
+        reason = f"decided for {decision.at:%Y-%m-%dT%H:%M:%SZ}, too old when it was written"
+        named = _names(identity, decision.id, to)
+        return _delivery(to, Expired(**named, reason=reason))
+    text = wording.text(decision, clear_for(decision, rule))
+    message = Message(
+        id=identity,
+        notification=decision.id,
+        device=decision.device,
+        rule=decision.rule,
+        kind=decision.kind,
+        severity=decision.severity,
+        recipient=to.person,
+        channel=to.channel,
+        address=to.address,
+        subject=wording.subject(decision),
+        text=wording.again(text) if flagged else text,
+        at=decision.at,
+        useful_until=until,
+    )
+    return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
+
+
+def of_digest(digest: Digest, to: Recipient, now: datetime) -> Send:
+    """Return the message that tells ``to`` of all that ``digest`` holds."""
+    severities = [each.severity for each in digest.decisions]
+    message = Message(
+        id=message_id(digest.id, to.person, to.channel, to.address),
+        notification=digest.id,
+        device=digest.device,
+        rule=DIGEST,
+        kind=Kind.RESOLVED,
+        severity=max(severities, key=list(type(severities[0])).index),
+        recipient=to.person,
+        channel=to.channel,
+        address=to.address,
+        subject=wording.digest_subject(digest),
+        text=wording.digest(digest),
+        at=digest.decisions[-1].at,
+        useful_until=now + USEFULNESS_RESOLVED,
+    )
+    return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
+
+
+def attempt(claimed: Claimed, to: Recipient) -> Send:
+    """Return the record that the device texts ``to`` itself."""
+    named = _names(_text_id(claimed.decision.id, to), claimed.decision.id, to)
+    return _delivery(to, Attempt(**named, ordinal=1))
+
+
+def outcomes(answered: Answered, texts: Texts) -> list[Send]:
+    """Return what became of the texts to those that ``answered`` names."""
+    return [
+        _delivery(to, _became(answered, outcome, to))
+        for to, _ in texts.to
+        if (outcome := answered.outcomes.get(to.address)) is not None
+    ]
+
+
+def unsure(answered: Answered, to: Recipient) -> bool:
+    """Return whether the device's text may have reached ``to``."""
+    return answered.outcomes.get(to.address) is Texted.UNKNOWN
+
+
+def clear_for(decision: Decision, rule: Rule | None) -> timedelta:
+    """Return how long what ``decision`` resolves was gone by then."""
+    return timedelta() if rule is None or RULE_CHANGED in decision.cause else rule.clear_for
+
+
+def _became(answered: Answered, outcome: Texted, to: Recipient) -> Delivery:
+    named = _names(_text_id(answered.notification, to), answered.notification, to)
+    match outcome:
+        case Texted.SENT:
+            return Sent(**named, reference=f"texted by {answered.device}")
+        case Texted.UNKNOWN:
+            return Unknown(**named, reason=answered.reason)
+        case Texted.HANDED_BACK:
+            return Failed(**named, reason=answered.reason or "handed back")
+
+
+def _text_id(notification: str, to: Recipient) -> str:
+    """Return the id of the device's own text: another message than the one we would send."""
+    return message_id(notification, "sim", to.channel, to.address)
+
+
+def _names(message: str, notification: str, to: Recipient) -> dict[str, Any]:
+    return {
+        "message": message,
+        "notification": notification,
+        "recipient": to.person,
+        "channel": to.channel,
+    }
+
+
+def _delivery(to: Recipient, delivery: Delivery) -> Send:
+    return Send(topics.DELIVERIES, to.person.encode(), codec.encode(delivery))

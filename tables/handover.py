@@ -1,0 +1,225 @@
+"""Who tells: the device by itself, or the servers. One part of a stream's state. Pure.
+
+A decision is the servers' to tell once its stream is drained: nothing that the device might have
+said about it is still on its way. Until then it is held; at the drained point it is released,
+unless it is too old to help and over: such ones go into one digest. A claim says that the device
+texts it; it is left open until the device says what became of its texts.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from schemas.decision import Decision, Kind
+from schemas.events import Claim, EdgeEvent, Event, Sim, Texted
+from schemas.handover import (
+    Answered,
+    Claimed,
+    Digest,
+    Held,
+    Outcome,
+    Released,
+    handover_id,
+)
+from schemas.record import instant
+from tables.alert import CLEAR, FIRED, REPEATED, RESOLVED, Alert
+from tables.fold import State, notification_id
+from tables.policy import Policy
+
+TOLD = (FIRED, REPEATED, RESOLVED)
+MOST = 64  # held of one device: more than it can decide in an hour; older ones are only counted
+LOST = "the device began a new spool"
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True):
+    """A decision that waits to be released. useful_until: after it, it helps nobody."""
+
+    decision: Decision
+    useful_until: datetime
+
+
+class Open(msgspec.Struct, frozen=True, array_like=True):
+    """A claim without an answer. claimed: the id as the device has it; notification: as we do."""
+
+    claimed: str
+    notification: str
+    numbers: tuple[str, ...]
+
+
+class Pending(msgspec.Struct, frozen=True, array_like=True):
+    """What is not settled between a device and the servers.
+
+    held: oldest first. unlisted: how many more there were. open: claims.
+    """
+
+    held: tuple[Waiting, ...] = ()
+    unlisted: int = 0
+    open: tuple[Open, ...] = ()
+
+
+NOTHING = Pending()
+
+
+def follow(
+    policy: Policy,
+    pending: Pending | None,
+    before: State,
+    after: State,
+    event: Event,
+    decisions: list[Decision],
+    appended_ms: int,
+) -> tuple[Pending | None, list[Outcome]]:
+    """Return what is pending after ``event``, and all that goes on the topic, in order.
+
+    before, after: the state of the alerts then. decisions: what ``event`` revealed.
+    """
+    pending, now = pending or NOTHING, instant(appended_ms)
+    outcomes, at_once = list[Outcome](), list[Outcome]()
+    for decision in decisions:
+        useful_until = decision.at + policy.useful_for(decision)
+        if event.drained and not (event.drain_to is not msgspec.UNSET and now > useful_until):
+            at_once.append(decision)
+            continue
+        outcomes.append(Held(decision))
+        if decision.kind in TOLD:
+            pending = _holding(pending, Waiting(decision, useful_until))
+    if type(event) is Claim:
+        pending, outcome = _claimed(policy, pending, before, event)
+        outcomes.append(outcome)
+    elif type(event) is Sim:
+        pending, answered = _answered(pending, policy.stream, event)
+        outcomes.extend(answered)
+    if event.drained:
+        pending, drained = drain(policy.stream, pending, after, event, appended_ms)
+        outcomes.extend(drained)
+    return _or_none(pending), outcomes + at_once
+
+
+def drain(
+    stream: str, pending: Pending, state: State, event: EdgeEvent, appended_ms: int
+) -> tuple[Pending, list[Outcome]]:
+    """Return what is pending once ``event`` has drained ``stream``, and what that releases."""
+    now, over, outcomes = instant(appended_ms), list[Decision](), list[Outcome]()
+    for waiting in pending.held:
+        decision, late = waiting.decision, now > waiting.useful_until
+        if late and not _holds(state, decision):
+            over.append(decision)
+            continue
+        identity = handover_id("released", event, stream, decision.id)
+        released = Released(id=identity, device=event.device, decision=decision, afresh=late)
+        outcomes.append(released)
+    if over:
+        digest = Digest(
+            id=handover_id("digest", event, stream),
+            device=event.device,
+            stream=stream,
+            decisions=tuple(over),
+            unlisted=pending.unlisted,
+        )
+        outcomes.append(digest)
+    return msgspec.structs.replace(pending, held=(), unlisted=0), outcomes
+
+
+def lost(
+    stream: str, pending: Pending | None, event: EdgeEvent
+) -> tuple[Pending | None, list[Outcome]]:
+    """Return what is pending in a new epoch: nobody will answer for the claims of the old one."""
+    if pending is None or not pending.open:
+        return pending, []
+    outcomes: list[Outcome] = [
+        Answered(
+            id=handover_id("answered", event, stream, claim.notification),
+            device=event.device,
+            notification=claim.notification,
+            outcomes=dict.fromkeys(claim.numbers, Texted.UNKNOWN),
+            reason=LOST,
+        )
+        for claim in pending.open
+    ]
+    return _or_none(msgspec.structs.replace(pending, open=())), outcomes
+
+
+def _or_none(pending: Pending) -> Pending | None:
+    return None if pending == NOTHING else pending
+
+
+def _holding(pending: Pending, waiting: Waiting) -> Pending:
+    held = (*pending.held, waiting)
+    unlisted = pending.unlisted + max(0, len(held) - MOST)
+    return msgspec.structs.replace(pending, held=held[-MOST:], unlisted=unlisted)
+
+
+def _claimed(
+    policy: Policy, pending: Pending, before: State, claim: Claim
+) -> tuple[Pending, Claimed]:
+    """Return ``pending`` with ``claim`` open, and the record that says so.
+
+    It is matched by rule, kind and overlap; what it matches is told as it would be without it.
+    """
+    theirs = claim.decision
+    ours = next(_matching(pending, before, theirs), None)
+    if ours is None:  # nobody else knows of it: the claim itself is what is told
+        ours = theirs
+        useful_until = ours.at + policy.useful_for(ours)
+        pending = _holding(pending, Waiting(ours, useful_until))
+    opened = (*pending.open, Open(theirs.id, ours.id, claim.numbers))[-MOST:]
+    claimed = Claimed(
+        id=handover_id("claimed", claim, policy.stream, ours.id),
+        device=claim.device,
+        decision=ours,
+        numbers=claim.numbers,
+        possible_double=claim.possible_double,
+    )
+    return msgspec.structs.replace(pending, open=opened), claimed
+
+
+def _matching(pending: Pending, before: State, theirs: Decision) -> Iterator[Decision]:
+    """Yield our decisions that ``theirs`` means: the same, else one whose span overlaps with it."""
+    held = [each.decision for each in pending.held]
+    yield from (each for each in held if each.id == theirs.id)
+    yield from (each for each in held if _overlap(each, theirs))
+    alert = before.alerts.get(theirs.rule, CLEAR)
+    told = _told(alert, theirs)
+    if told is not None and _overlap(told, theirs):
+        yield told
+
+
+def _overlap(ours: Decision, theirs: Decision) -> bool:
+    same = ours.rule == theirs.rule and ours.kind is theirs.kind
+    return same and ours.episode <= theirs.at and theirs.episode <= ours.at
+
+
+def _told(alert: Alert, theirs: Decision) -> Decision | None:
+    """Return ``theirs`` as ``alert`` has told it, if its present episode was."""
+    count, episode = alert.counts.get(theirs.kind, 0), alert.episode
+    if not (alert.firing and alert.told and count) or episode is None:
+        return None
+    identity = notification_id(theirs.device, theirs.rule, episode, theirs.kind, count - 1)
+    return msgspec.structs.replace(theirs, id=identity, episode=episode)
+
+
+def _answered(pending: Pending, stream: str, sim: Sim) -> tuple[Pending, list[Outcome]]:
+    """Return ``pending`` without the claim that ``sim`` answers, and the record that says so."""
+    notification = sim.notification  # of a claim that is not open any more: as the device has it
+    still_open: list[Open] = []
+    for claim in pending.open:
+        if claim.claimed == sim.notification:
+            notification = claim.notification
+        else:
+            still_open.append(claim)
+    answered = Answered(
+        id=handover_id("answered", sim, stream, notification),
+        device=sim.device,
+        notification=notification,
+        outcomes=sim.outcomes,
+        reason=sim.reason,
+    )
+    return msgspec.structs.replace(pending, open=tuple(still_open)), [answered]
+
+
+def _holds(state: State, decision: Decision) -> bool:
+    """Return whether the episode that ``decision`` tells of is still firing."""
+    alert = state.alerts.get(decision.rule, CLEAR)
+    told = decision.kind is Kind.FIRED or decision.kind is Kind.REPEATED
+    return told and alert.firing and alert.episode == decision.episode
