@@ -3,48 +3,51 @@
 Nothing here waits, and no clock is read: the caller says what time it is.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from edge.log_file import Entry
+from edge.decider import DECIDED
+from edge.ledger import Ledger
+from edge.log_file import Entry, Position
 from edge.parse import Bad
-from edge.spool import Spool, Waiting
-from edge.stamp import DECIDED, Stamped, Stamper
+from edge.stamp import Stamped
 from edge.tail import Tail
-from schemas import topics
 from schemas.codec import encode
+from schemas.events import Tick
 from schemas.malformed import malformed
 from schemas.record import MICROSECOND
 
+BUSY_FOR = timedelta(hours=1)  # after an event that is no tick
+IDLE = 4  # times as long is a tick when nothing has happened for so long
+
 
 class Pump:
-    """Moves lines from ``tail`` to ``spool``.
+    """Moves lines from ``tail`` to the ledger. lines: how many, malformed ones included."""
 
-    lines: how many lines went in, malformed ones included. spooled: records, by topic.
-    """
-
-    def __init__(self, device: str, tail: Tail, stamper: Stamper, spool: Spool) -> None:
+    def __init__(self, tail: Tail, ledger: Ledger, tick: timedelta) -> None:
+        """Let a stream without an event for ``tick`` have one."""
         self.tail = tail
         self.lines = 0
-        self.spooled: Counter[str] = Counter()
-        self._device = device
-        self._stamper = stamper
-        self._spool = spool
+        self._ledger = ledger
+        self._stamper = ledger.stamper
+        self._tick = tick
+        self._happened: datetime | None = None
 
-    def step(self, now_s: float, horizon: datetime, tick: timedelta) -> bool:
+    def step(self, now_s: float, horizon: datetime) -> bool:
         """Spool what has settled, then ticks; return whether there is more to do at once.
 
         now_s: of a clock that never steps. horizon: the time that has surely passed.
-        tick: a stream without an event for so long gets one.
+
+        Raises:
+            SpoolError: it could not be stored; the next step tries again.
         """
+        self._ledger.commit()  # what could not be stored before; nothing is read until it is
         self.tail.look(now_s)
         self.tail.fill()
         entries = self.tail.release(now_s)
-        events = self._stamp(entries)
+        self._add(entries)
         if not self.tail.behind:
-            events.extend(self._encoded(self._pass(horizon, tick)))
-        self._store(entries, events)
+            self._pass(self.until(horizon))
+        self._commit(entries)
         return self.tail.behind
 
     def drain(self) -> bool:
@@ -54,7 +57,8 @@ class Pump:
         """
         self.tail.fill()
         entries = self.tail.release_all()
-        self._store(entries, self._stamp(entries))
+        self._add(entries)
+        self._commit(entries)
         return self.tail.behind or self.tail.queued
 
     def close(self, until: datetime | None) -> datetime | None:
@@ -62,43 +66,80 @@ class Pump:
 
         None when there is neither: nothing was told.
         """
-        reached = [place.counted_at for place in self._spool.positions.values()]
+        reached = [place.counted_at for place in self._ledger.spool.positions.values()]
         at = max((instant for instant in (*reached, until) if instant is not None), default=None)
         if at is not None:
-            ticks = [event for stream in DECIDED for event in self._stamper.tick(stream, at)]
-            self._store([], list(self._encoded(ticks)))
+            for stream in DECIDED:
+                self._ledger.add(self._stamper.tick(stream, at))
+            self._ledger.commit()
         return at
 
-    def _stamp(self, entries: list[Entry]) -> list[Waiting]:
-        events = list[Waiting]()
+    def until(self, horizon: datetime) -> datetime:
+        """Return to when time may pass by itself: never ahead of a line that waits."""
+        earliest = self.tail.earliest()
+        return horizon if earliest is None else min(horizon, earliest - MICROSECOND)
+
+    def due(self, horizon: datetime) -> datetime:
+        """Return the time at which a step has something to do again, if no log grows."""
+        state = self._stamper.state
+        instants = [self._next_tick(stream, horizon) for stream in DECIDED]
+        instants += self._wakes().values()
+        if state.look_at is not None:
+            instants.append(state.look_at)
+        return min(instants)
+
+    def _add(self, entries: list[Entry]) -> None:
         for entry in entries:
             if isinstance(entry.item, Bad):
-                events.append((topics.MALFORMED, self._malformed(entry, entry.item)))
+                self._ledger.add_malformed(self._malformed(entry, entry.item))
             else:
-                events.extend(self._encoded(self._stamper.line(entry.item, entry.at)))
-        return events
+                self._happen(self._stamper.line(entry.item, entry.at))
 
     def _malformed(self, entry: Entry, bad: Bad) -> bytes:
         origin = f"{entry.log}:{entry.number}"
-        return encode(malformed(self._device, origin, bad.reason, entry.raw))
+        return encode(malformed(self._ledger.device, origin, bad.reason, entry.raw))
 
-    def _pass(self, horizon: datetime, tick: timedelta) -> Iterator[Stamped]:
-        """Yield what time alone brings: openings and closings, then ticks."""
-        earliest = self.tail.earliest()
-        if earliest is not None:
-            horizon = min(horizon, earliest - MICROSECOND)
-        yield from self._stamper.advance(horizon)
+    def _pass(self, horizon: datetime) -> None:
+        """Add what time alone brings: openings and closings, and ticks.
+
+        One tick falls on each deadline of the device's own rules, so that they act in time.
+        """
+        while (wakes := self._wakes()) and (at := min(wakes.values())) <= horizon:
+            self._happen(self._stamper.advance(at))
+            for stream in (each for each, wake in wakes.items() if wake <= at):
+                self._ledger.add(self._stamper.tick(stream, at))
+        self._happen(self._stamper.advance(horizon))
         for stream in DECIDED:
-            last = self._stamper.state.last.get(stream)
-            if last is None or horizon - last >= tick:
-                yield from self._stamper.tick(stream, horizon)
+            if self._next_tick(stream, horizon) <= horizon:
+                self._ledger.add(self._stamper.tick(stream, horizon))
 
-    def _encoded(self, events: Iterable[Stamped]) -> Iterator[Waiting]:
-        return ((stream, encode(event)) for stream, event in events)
+    def _happen(self, events: list[Stamped]) -> None:
+        self._ledger.add(events)
+        for _, event in events:
+            if not isinstance(event, Tick) and (
+                self._happened is None or event.ts > self._happened
+            ):
+                self._happened = event.ts
 
-    def _store(self, entries: list[Entry], events: list[Waiting]) -> None:
-        if entries or events:
-            last = {entry.log: entry for entry in entries}
-            self._spool.commit(events, {log: entry.position for log, entry in last.items()})
-            self.lines += len(entries)
-            self.spooled.update(topic for topic, _ in events)
+    def _wakes(self) -> dict[str, datetime]:
+        """Return the next deadline of each stream that has one, no earlier than its last event."""
+        last, decider = self._stamper.state.last, self._ledger.decider
+        return {
+            stream: max(wake, last.get(stream, wake))
+            for stream in DECIDED
+            if (wake := decider.wake(stream)) is not None
+        }
+
+    def _patience(self, now: datetime) -> timedelta:
+        """Return how long a stream may be without an event."""
+        busy = self._happened is not None and now - self._happened < BUSY_FOR
+        return self._tick if busy else self._tick * IDLE
+
+    def _next_tick(self, stream: str, now: datetime) -> datetime:
+        last = self._stamper.state.last.get(stream)
+        return now if last is None else last + self._patience(now)
+
+    def _commit(self, entries: list[Entry]) -> None:
+        positions: dict[str, Position] = {entry.log: entry.position for entry in entries}
+        self._ledger.commit(positions)
+        self.lines += len(entries)

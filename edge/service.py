@@ -13,13 +13,15 @@ import msgspec
 import structlog
 
 from edge.config import Config, ConfigError
+from edge.ledger import Ledger
 from edge.pump import Pump
-from edge.spool import Spool
-from edge.stamp import Stamper
+from edge.spool import Spool, SpoolError
 from edge.tail import Tail
 from schemas import topics
 
 LOOK_EVERY_S = 0.25
+RETRY_S = 1.0  # when the spool could not be written
+COMPLAIN_EVERY_S = 60.0
 FLUSH_WITHIN_S = 5.0
 PATIENCE_S = 60.0
 
@@ -49,10 +51,12 @@ class Shipping(Protocol):
 
     shipped: int
     trouble: str
-    wake: asyncio.Event
 
     async def run(self) -> None:
         """Ship for ever."""
+
+    def wake(self) -> None:
+        """Take note that there may be new rows."""
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -89,30 +93,29 @@ class Summary(msgspec.Struct, frozen=True):
 class Edge:
     """One run. stop: when set, it finishes its transaction, tries to flush, and ends."""
 
-    def __init__(self, config: Config, spool: Spool, shipping: Shipping, clock: Clock) -> None:
-        run = secrets.token_hex(4)
+    def __init__(self, config: Config, ledger: Ledger, shipping: Shipping, clock: Clock) -> None:
+        spool = ledger.spool
         settle_s = config.settle.total_seconds()
         tail = Tail(config.logs, spool.positions, config.zone, settle_s)
-        stamper = Stamper(config.device, run, spool.state)
         self.stop = asyncio.Event()
         self.progress: Progress = lambda _what, _done, _total: None
         self._config = config
         self._spool = spool
+        self._ledger = ledger
         self._shipping = shipping
         self._clock = clock
-        self._pump = Pump(config.device, tail, stamper, spool)
+        self._pump = Pump(tail, ledger, config.tick)
         self._closed_at: datetime | None = None
+        self._complained_s = -COMPLAIN_EVERY_S
         self._started_s = clock.monotonic()
 
     async def follow(self) -> Summary:
         """Follow the logs until told to stop."""
         async with asyncio.TaskGroup() as tasks:
             shipping = tasks.create_task(self._shipping.run())
+            self._follow_rules()
             while not self.stop.is_set():
-                horizon = self._clock.now() - self._config.settle
-                behind = self._pump.step(self._clock.monotonic(), horizon, self._config.tick)
-                self._wake()
-                await self._clock.sleep(0 if behind else LOOK_EVERY_S)
+                await self._clock.sleep(self._step())
             await self._flush(FLUSH_WITHIN_S, until_stopped=False)
             shipping.cancel()
         return self._summary(complete=True)
@@ -121,6 +124,7 @@ class Edge:
         """Read the logs to where they end now, close the streams, ship everything."""
         async with asyncio.TaskGroup() as tasks:
             shipping = tasks.create_task(self._shipping.run())
+            self._follow_rules()
             self._pump.tail.look(self._clock.monotonic())
             while (more := self._pump.drain()) and not self.stop.is_set():
                 self.progress("reading", *self._pump.tail.progress)
@@ -132,6 +136,28 @@ class Edge:
             await self._flush(patience_s, until_stopped=True)
             shipping.cancel()
         return self._summary(complete=not more and not self._spool.waiting)
+
+    def _step(self) -> float:
+        """Do what is to be done now; return after how many seconds there may be more."""
+        horizon = self._clock.now() - self._config.settle
+        try:
+            behind = self._pump.step(self._clock.monotonic(), horizon)
+        except SpoolError as error:
+            self._complain(error)
+            return RETRY_S
+        self._complained_s = -COMPLAIN_EVERY_S
+        self._wake()
+        return 0 if behind else LOOK_EVERY_S
+
+    def _complain(self, error: SpoolError) -> None:
+        if self._clock.monotonic() - self._complained_s >= COMPLAIN_EVERY_S:
+            self._complained_s = self._clock.monotonic()
+            log.error("spool_failed", reason=str(error))
+
+    def _follow_rules(self) -> None:
+        """Tell the servers what the device decides by itself."""
+        at = self._spool.state.reached or self._clock.now() - self._config.settle
+        self._ledger.follow(self._config.rules, at)
 
     async def _flush(self, patience_s: float, *, until_stopped: bool) -> None:
         """Wait until all is shipped, or nothing moved for ``patience_s``."""
@@ -149,14 +175,14 @@ class Edge:
 
     def _wake(self) -> None:
         if self._spool.waiting:
-            self._shipping.wake.set()
+            self._shipping.wake()
 
     def _summary(self, *, complete: bool) -> Summary:
         return Summary(
             device=self._config.device,
             lines=self._pump.lines,
-            malformed=self._pump.spooled[topics.MALFORMED],
-            spooled=dict(sorted(self._pump.spooled.items())),
+            malformed=self._ledger.spooled[topics.MALFORMED],
+            spooled=dict(sorted(self._ledger.spooled.items())),
             shipped=self._shipping.shipped,
             waiting=self._spool.waiting,
             unfinished=self._pump.tail.unfinished,
@@ -172,7 +198,7 @@ async def run(
     once: Once | None = None,
     *,
     clock: Clock | None = None,
-    shipping: Callable[[Spool], Shipping] | None = None,
+    shipping: Callable[[Ledger], Shipping] | None = None,
     progress: Progress | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Summary:
@@ -186,8 +212,9 @@ async def run(
     """
     if not config.logs.is_dir():
         raise ConfigError(f"logs: there is no folder {config.logs}; make it, or name another")
-    with Spool(config.spool, config.device) as spool:
-        edge = Edge(config, spool, (shipping or _kafka(config))(spool), clock or Clock())
+    with Spool(config.spool, config.device, config.spool_limit) as spool:
+        ledger = Ledger(config.device, secrets.token_hex(4), spool)
+        edge = Edge(config, ledger, (shipping or _kafka(config))(ledger), clock or Clock())
         edge.progress = progress or edge.progress
         log.info("edge_started", device=config.device, waiting=spool.waiting)
         try:
@@ -199,10 +226,10 @@ async def run(
             raise group.exceptions[0] from None
 
 
-def _kafka(config: Config) -> Callable[[Spool], Shipping]:
+def _kafka(config: Config) -> Callable[[Ledger], Shipping]:
     from edge.ship import Shipper  # noqa: PLC0415 - reading the logs needs no Kafka client
 
-    return lambda spool: Shipper(spool, config.brokers)
+    return lambda ledger: Shipper(ledger, config.brokers)
 
 
 @contextmanager

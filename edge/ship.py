@@ -1,17 +1,17 @@
 """The spool to Kafka: rows in their order, which leave the spool when the broker has them.
 
-Keyed by device, ``acks=all``, idempotent, zstd. A topic has one batch on its way at a time, so a
-batch that failed is never overtaken by a later one of its partition. What was on its way when a
-producer was given up may arrive twice; its ``epoch`` and ``seq`` say so.
+Keyed by device, ``acks=all``, idempotent, zstd. Each topic is shipped by itself and has one batch
+on its way at a time: a batch that failed is never overtaken by a later one of its stream, and a
+backlog of readings keeps no transition waiting. What was on its way when a producer was given up
+may arrive twice; its ``epoch`` and ``seq`` say so.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import groupby
-from operator import attrgetter
 from time import monotonic
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -19,44 +19,94 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from edge.spool import Row, Spool
+from edge.decider import DECIDED
+from edge.ledger import Ledger
+from edge.spool import Row, SpoolError
+from schemas import topics
 
-ROWS = 4_000
-BATCH_BYTES = 524_288
+ROWS = 1_000
+BATCH_BYTES = 262_144  # some 30 kB on the wire: 6 s of a GPRS link
+READINGS_PER_S = 5_000  # of a backlog: the rest of the device, and of the link, is not held up
 ACKNOWLEDGED_WITHIN_S = 30.0
-ABANDON_WITHIN_S = 5.0
+ABANDON_WITHIN_S = 0.5
 BACKOFF_S = (0.5, 10.0)
 COMPLAIN_EVERY_S = 60.0
+SHIPPED = (topics.TRANSITIONS, topics.PROBES, topics.WINDOWS, topics.ACTIVE, topics.MALFORMED)
 
 log = structlog.get_logger()
 partition_of = DefaultPartitioner()
 
 
 class Shipper:
-    """Ships what is in ``spool`` until it is cancelled.
+    """Ships what ``ledger`` has spooled until it is cancelled.
 
     shipped: rows acknowledged. trouble: why nothing moves, or empty.
-    wake: set it when there are new rows.
+    acknowledged, failed: called when the broker has taken something, and when it cannot be reached.
     """
 
-    def __init__(self, spool: Spool, brokers: Sequence[str]) -> None:
+    acknowledged: Callable[[], None] = staticmethod(lambda: None)
+    failed: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(
+        self, ledger: Ledger, brokers: Sequence[str], security: dict[str, Any] | None = None
+    ) -> None:
+        """Ship to ``brokers``; ``security``: aiokafka's settings of TLS and SASL."""
         self.shipped = 0
         self.trouble = ""
-        self.wake = asyncio.Event()
-        self._spool = spool
+        self._ledger = ledger
         self._brokers = list(brokers)
+        self._security = security or {}
+        self._wakes = {topic: asyncio.Event() for topic in SHIPPED}
         self._failures = 0
         self._complained_s = -COMPLAIN_EVERY_S
+        self._withdraw, self._gone, self._resume = (asyncio.Event() for _ in range(3))
+
+    def wake(self) -> None:
+        """Take note that there may be new rows."""
+        for event in self._wakes.values():
+            event.set()
 
     async def run(self) -> None:
         """Ship for ever; a broker that cannot be reached is tried again."""
         while True:
+            shipping = asyncio.create_task(self._keep_shipping())
+            withdraw = asyncio.create_task(self._withdraw.wait())
             try:
-                async with self._producer() as producer:
-                    await self._ship(producer)
-            except (KafkaError, OSError, TimeoutError) as error:
-                self._complain(error)
-                await asyncio.sleep(self._backoff())
+                await asyncio.wait({shipping, withdraw}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                shipping.cancel()
+                withdraw.cancel()
+                ended, _ = await asyncio.gather(shipping, withdraw, return_exceptions=True)
+            if not self._withdraw.is_set() and isinstance(ended, BaseException):
+                raise ended
+            self._gone.set()
+            await self._resume.wait()
+
+    @asynccontextmanager
+    async def withdrawn(self) -> AsyncIterator[None]:
+        """Hand nothing over within the block; enter it when the producer is destroyed.
+
+        What that had not acknowledged is handed over again afterwards, from the beginning.
+        """
+        self._resume.clear()
+        self._withdraw.set()
+        await self._gone.wait()
+        try:
+            yield
+        finally:
+            self._withdraw.clear()
+            self._gone.clear()
+            self._resume.set()
+
+    async def _keep_shipping(self) -> None:
+        while True:
+            try:
+                async with self._producer() as producer, asyncio.TaskGroup() as tasks:
+                    for topic in SHIPPED:
+                        tasks.create_task(self._ship(producer, topic))
+            except* (KafkaError, SpoolError, OSError, TimeoutError) as group:
+                self._complain(_first(group))
+            await asyncio.sleep(self._backoff())
 
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
@@ -67,6 +117,7 @@ class Shipper:
             compression_type="zstd",
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=round(ACKNOWLEDGED_WITHIN_S * 1000),
+            **self._security,
         )
         try:
             async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
@@ -75,65 +126,77 @@ class Shipper:
         finally:
             await _abandon(producer)
 
-    async def _ship(self, producer: AIOKafkaProducer) -> None:
+    async def _ship(self, producer: AIOKafkaProducer, topic: str) -> None:
+        wake = self._wakes[topic]
         while True:
-            self.wake.clear()
-            rows = self._spool.read(ROWS)
-            if rows:
-                await self._send(producer, rows)
-            else:
-                await self.wake.wait()
+            wake.clear()
+            rows = self._ledger.spool.read(ROWS, topic)
+            if not rows:
+                await wake.wait()
+                continue
+            began_s = monotonic()
+            await self._send(producer, topic, rows)
+            if topic == topics.PROBES and len(rows) == ROWS:  # a backlog
+                await asyncio.sleep(max(0.0, began_s + ROWS / READINGS_PER_S - monotonic()))
 
-    async def _send(self, producer: AIOKafkaProducer, rows: list[Row]) -> None:
-        """Send ``rows``, the topics side by side; raise what went wrong after all have ended."""
-        topic = attrgetter("topic")
-        groups = [list(group) for _, group in groupby(sorted(rows, key=topic), key=topic)]
-        sent = [self._send_topic(producer, group) for group in groups]
-        for outcome in await asyncio.gather(*sent, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    async def _send_topic(self, producer: AIOKafkaProducer, rows: list[Row]) -> None:
+    async def _send(self, producer: AIOKafkaProducer, topic: str, rows: list[Row]) -> None:
         async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
-            partitions = sorted(await producer.partitions_for(rows[0].topic))
+            partitions = sorted(await producer.partitions_for(topic))
         partition = partition_of(rows[0].key, partitions, partitions)
         start = 0
         while start < len(rows):
-            batch = producer.create_batch()
-            end = start
-            while end < len(rows) and _appended(batch, rows[end]):
+            batch, end, newest = producer.create_batch(), start, self._ledger.newest(topic)
+            while end < len(rows) and _appended(batch, rows[end], newest):
                 end += 1
+            last = rows[end - 1]
+            drained = newest if topic in DECIDED and last.seq == newest else None
+            if drained is not None:
+                self._ledger.given[topic] = drained
             async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
-                await (await producer.send_batch(batch, rows[0].topic, partition=partition))
-            self._acknowledge(rows[start:end])
+                await (await producer.send_batch(batch, topic, partition=partition))
+            self._ledger.acknowledged(topic, last.id, last.seq, drained)
+            self._resumed(end - start)
             start = end
 
-    def _acknowledge(self, rows: list[Row]) -> None:
-        self._spool.acknowledge(rows[-1].topic, rows[-1].id)
-        self.shipped += len(rows)
+    def _resumed(self, count: int) -> None:
+        self.shipped += count
         if self._failures:
-            log.info("shipping_resumed", waiting=self._spool.waiting)
+            log.info("shipping_resumed", waiting=self._ledger.spool.waiting)
         self._failures, self.trouble, self._complained_s = 0, "", -COMPLAIN_EVERY_S
+        self.acknowledged()
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: BaseException) -> None:
         self._failures += 1
+        self.failed()
         silence = f"no answer within {ACKNOWLEDGED_WITHIN_S:.0f} s"
-        self.trouble = silence if isinstance(error, TimeoutError) else str(error)
+        self.trouble = silence if isinstance(error, TimeoutError) else str(error) or repr(error)
         if monotonic() - self._complained_s >= COMPLAIN_EVERY_S:
             self._complained_s = monotonic()
-            waiting = self._spool.waiting
+            waiting = self._ledger.spool.waiting
             log.warning(
                 "shipping_failed", brokers=self._brokers, reason=self.trouble, waiting=waiting
             )
 
     def _backoff(self) -> float:
         first, longest = BACKOFF_S
-        longest = min(longest, first * 2.0 ** min(self._failures - 1, 16))
+        longest = min(longest, first * 2.0 ** min(max(0, self._failures - 1), 16))
         return random.uniform(longest / 2, longest)  # noqa: S311
 
 
-def _appended(batch: BatchBuilder, row: Row) -> bool:
-    return batch.append(timestamp=None, key=row.key, value=row.value) is not None
+def _appended(batch: BatchBuilder, row: Row, newest: int) -> bool:
+    """Append ``row`` and return True; return False when the batch is full.
+
+    On a stream that is decided it says how far the spool reached when it was handed over.
+    """
+    value = row.value
+    if row.topic in DECIDED:
+        value = b'%b,"drain_to":%d}' % (value[:-1], newest)
+    return batch.append(timestamp=None, key=row.key, value=value) is not None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:

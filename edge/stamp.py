@@ -13,7 +13,17 @@ import msgspec
 from edge.parse import ActiveLine, ParsedLine, ReadingLine, TransitionLine, WindowLine
 from edge.windows import Opening, Windows
 from schemas import topics
-from schemas.events import Active, Context, EdgeEvent, Reading, Source, Tick, Transition, Window
+from schemas.events import (
+    Active,
+    Clock,
+    Context,
+    EdgeEvent,
+    Reading,
+    Source,
+    Tick,
+    Transition,
+    Window,
+)
 
 Stamped = tuple[str, EdgeEvent]
 
@@ -62,7 +72,7 @@ class Stamper:
 
     def __init__(self, device: str, run: str, state: State) -> None:
         self.state = state
-        self._device = device
+        self.device = device
         self._run = run
         self._windows = _windows(state)
 
@@ -93,6 +103,33 @@ class Stamper:
         events = self.advance(at)
         events.append(self._event(stream, Tick, at))
         return events
+
+    def made(self, stream: str, kind: type[EdgeEvent], at: datetime, **fields: Any) -> Stamped:
+        """Return an event of the device's program, at ``at`` or what was reached already."""
+        at = self._now(at)
+        self._reach(at)
+        return self._event(stream, kind, at, **fields)
+
+    def online(self, online: bool, at: datetime) -> list[Stamped]:
+        """Return what tells that the internet came or went, as of ``at``."""
+        events = self.advance(at)
+        if self.state.view.online is not online:
+            self.state.view = msgspec.structs.replace(self.state.view, online=online)
+            events += [self.made(stream, Context, at) for stream in DECIDED]
+        return events
+
+    def clock_set(self, was: datetime, is_: datetime, since: datetime) -> list[Stamped]:
+        """Return what tells that the clock was wrong since ``since``, and go on from ``is_``."""
+        state = self.state
+        events = [
+            self._event(stream, Clock, was, was=was, is_=is_, from_=since) for stream in DECIDED
+        ]
+        state.last = {
+            stream: at + (is_ - was) if at >= since else at for stream, at in state.last.items()
+        }
+        state.reached = is_
+        state.look_at = is_  # another time of day: what is open may be another
+        return events + self.advance(is_)
 
     def _reading(self, line: ReadingLine, at: datetime) -> list[Stamped]:
         events = self.advance(at)
@@ -173,7 +210,7 @@ class Stamper:
         if last is None or at > last:
             state.last[stream] = at
         event = kind(
-            device=self._device,
+            device=self.device,
             epoch=state.epoch,
             seq=seq,
             run=self._run,

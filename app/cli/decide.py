@@ -109,7 +109,8 @@ def decide(
 ) -> None:
     """Print every decision on the four logs in DIRECTORY, one JSON a line.
 
-    Lines that do not parse go to standard error, with their count.
+    Rules that notifications.config there lists replace those of the same name. Lines that do not
+    parse go to standard error, with their count.
 
     \b
     changeover decide /var/log/changeover --until 2026-01-01T00:00:00Z
@@ -117,9 +118,9 @@ def decide(
     sizes = [path.stat().st_size for log in LOGS if (path := directory / log).is_file()]
     if not sizes:
         raise click.UsageError(f"{directory} holds none of {', '.join(LOGS)}")
-    name, tz = _device(directory, device)
+    name, tz, own = _device(directory, device)
     try:
-        in_force = rules_file.load(rules or settings.read().rules)
+        in_force = replaced(rules_file.load(rules or settings.read().rules), own)
     except (RulesError, settings.SettingsError) as error:
         raise click.UsageError(str(error)) from None
     started = perf_counter()
@@ -137,15 +138,21 @@ def decide(
         click.echo(f"{replay.malformed} malformed of {replay.lines} lines", err=True)
 
 
-def _device(directory: Path, device: str | None) -> tuple[str, tzinfo]:
+def replaced(rules: tuple[Rule, ...], own: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Return ``rules`` with those that the device decides by itself, ``own``, in their places."""
+    names = {rule.name for rule in own}
+    return (*(rule for rule in rules if rule.name not in names), *own)
+
+
+def _device(directory: Path, device: str | None) -> tuple[str, tzinfo, tuple[Rule, ...]]:
     file = directory / CONFIG_NAME
     if not file.exists():
-        return device or directory.resolve().name, UTC
+        return device or directory.resolve().name, UTC, ()
     try:
         config = load(file)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    return device or config.device, config.zone
+    return device or config.device, config.zone, config.rules
 
 
 def _summarise(decided: list[Decision], replay: Replay, seconds: float, as_json: bool) -> None:

@@ -21,24 +21,32 @@ RESENT = 10
 
 
 class Memory:
-    """A spool in memory, as the shipper wants it."""
+    """A ledger and its spool in memory, as the shipper wants them."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.given: dict[str, int] = {}
         self._next = 1
+
+    @property
+    def spool(self) -> "Memory":
+        return self
 
     @property
     def waiting(self) -> int:
         return len(self.rows)
 
-    def add(self, topic: str, key: bytes, value: bytes) -> None:
-        self.rows.append(Row(self._next, topic, key, value))
+    def add(self, topic: str, event: Event) -> None:
+        self.rows.append(Row(self._next, topic, event.seq, event.device.encode(), encode(event)))
         self._next += 1
 
-    def read(self, limit: int) -> list[Row]:
-        return self.rows[:limit]
+    def read(self, limit: int, topic: str) -> list[Row]:
+        return [row for row in self.rows if row.topic == topic][:limit]
 
-    def acknowledge(self, topic: str, last: int) -> None:
+    def newest(self, topic: str) -> int:
+        return max((row.seq for row in self.rows if row.topic == topic), default=0)
+
+    def acknowledged(self, topic: str, last: int, _seq: int, _drained: int | None) -> None:
         self.rows = [row for row in self.rows if row.topic != topic or row.id > last]
 
 
@@ -109,7 +117,7 @@ class Device:
             case "sent again":
                 for stream in STREAMS:
                     for event in self._recent[stream][self._chance.randrange(RESENT) :]:
-                        self.spool.add(stream, self.name.encode(), encode(event))
+                        self.spool.add(stream, event)
 
     def _again(self, backlog: dict[str, list[Event]]) -> None:
         """Say once more what stood in the logs: the new spool knows nothing of it."""
@@ -147,7 +155,7 @@ class Device:
     def _tell(self, stream: str, event: Event) -> None:
         self.told[stream].append(event)
         self._recent[stream] = [*self._recent[stream], event][-RESENT:]
-        self.spool.add(stream, self.name.encode(), encode(event))
+        self.spool.add(stream, event)
 
     def _word(self) -> str:
         return f"{self._chance.getrandbits(32):08x}"

@@ -103,7 +103,7 @@ class Chaos:
         while not self._still.is_set():
             for device, shipper in zip(self.devices, shippers, strict=True):
                 device.step()
-                shipper.wake.set()
+                shipper.wake()
             await asyncio.sleep(STEP_S)
         while any(device.spool.waiting for device in self.devices) and not self._given_up.is_set():
             await asyncio.sleep(STEP_S)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from edge import log_file
+from edge.ledger import Ledger
 from edge.pump import Pump
 from edge.spool import Spool
-from edge.stamp import Stamper
 from edge.tail import Tail
 from tests.edge.logs import (
     READINGS,
@@ -26,9 +26,14 @@ from tests.edge.logs import (
     transition_text,
     write_many,
 )
+from tests.events import rule
 
 TICK = timedelta(seconds=15)
 SETTLE_S = 2
+LOST = rule(
+    'name="lost"\nstream="transitions"\nwhen={field="source",not_equals="grid"}\nfor="10s"\n'
+    'clear_for="5s"\nreset="60s"'
+)
 
 
 class Bench:
@@ -36,13 +41,14 @@ class Bench:
 
     def __init__(self, folder: Path, spool: Spool) -> None:
         tail = Tail(folder, spool.positions, UTC, SETTLE_S)
-        self.pump = Pump("home", tail, Stamper("home", "r", spool.state), spool)
+        self.ledger = Ledger("home", "r", spool)
+        self.pump = Pump(tail, self.ledger, TICK)
         self._spool = spool
         self._seen = len(records(spool))
 
     def step(self, second: float) -> list[tuple[str, str, float]]:
         """Step at ``second``; return stream, type and second of each new record."""
-        self.pump.step(second, at(second - SETTLE_S), TICK)
+        self.pump.step(second, at(second - SETTLE_S))
         new = records(self._spool)[self._seen :]
         self._seen += len(new)
         return [(topic, record["type"], second_of(record)) for topic, record in new]
@@ -60,16 +66,43 @@ def spool(tmp_path: Path) -> Any:
         yield spool
 
 
-def test_a_quiet_device_ticks(tmp_path: Path, spool: Spool) -> None:
+def test_a_quiet_device_ticks_and_more_often_for_an_hour_after_an_event(
+    tmp_path: Path, spool: Spool
+) -> None:
     bench = Bench(tmp_path, spool)
-
-    seen = [bench.step(second) for second in (100, 114, 115)]
+    seen = [bench.step(second) for second in (100, 159, 160)]
+    append(tmp_path, TRANSITIONS, transition_text(161, "none"))
+    bench.step(161)
+    seen += [bench.step(second) for second in (163, 177, 178, 4_000, 4_059, 4_060)]
 
     assert seen == [
         [("transitions", "tick", 98), ("probes", "tick", 98)],
         [],
-        [("transitions", "tick", 113), ("probes", "tick", 113)],
+        [("transitions", "tick", 158), ("probes", "tick", 158)],
+        [("transitions", "transition", 161), ("probes", "context", 161)],
+        [],
+        [("transitions", "tick", 176), ("probes", "tick", 176)],
+        [("transitions", "tick", 3_998), ("probes", "tick", 3_998)],
+        [],
+        [("transitions", "tick", 4_058), ("probes", "tick", 4_058)],
     ]
+
+
+def test_a_tick_falls_on_each_deadline_of_its_own_rules(tmp_path: Path, spool: Spool) -> None:
+    bench = Bench(tmp_path, spool)
+    bench.ledger.follow((LOST,), at(90))
+    bench.step(100)
+    append(tmp_path, TRANSITIONS, transition_text(103, "none"))
+    seen = [bench.step(second) for second in (103, 105, 114.9, 115)]
+
+    assert seen == [
+        [],
+        [("transitions", "transition", 103), ("probes", "context", 103)],
+        [],
+        [("transitions", "tick", 113)],
+    ]
+    (untold,) = bench.ledger.handing.untold
+    assert (untold.decision.rule, untold.decision.at, untold.seq) == ("lost", at(113), 3)
 
 
 def test_a_stream_ticks_only_when_it_had_no_event(tmp_path: Path, spool: Spool) -> None:
@@ -180,18 +213,19 @@ def test_closing_nothing_tells_nothing(tmp_path: Path, spool: Spool) -> None:
 
 CHILD = """
 import sys
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from edge import log_file
+from edge.ledger import Ledger
 from edge.pump import Pump
 from edge.spool import Spool
-from edge.stamp import Stamper
 from edge.tail import Tail
 
 log_file.QUEUE, log_file.CHUNK = 20, 2_000
 folder = Path(sys.argv[1])
 spool = Spool(folder / "spool.db", "home")
-pump = Pump("home", Tail(folder, spool.positions, UTC, 2), Stamper("home", "r", spool.state), spool)
+tail = Tail(folder, spool.positions, UTC, 2)
+pump = Pump(tail, Ledger("home", "r", spool), timedelta(seconds=15))
 pump.tail.look(0)
 print("ready", flush=True)
 while pump.drain():

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from edge.config import ConfigError
+from edge.ledger import Ledger
 from edge.service import Clock, Once, Shipping, Summary, run
-from edge.spool import Spool, SpoolError
+from edge.spool import SpoolError
 from tests.edge.logs import (
     READINGS,
     TRANSITIONS,
@@ -47,18 +48,21 @@ class Hours(Clock):
 class Broker(Shipping):
     """Takes every row at once, or none when it is ``down``."""
 
-    def __init__(self, spool: Spool, *, down: bool = False) -> None:
+    def __init__(self, ledger: Ledger, *, down: bool = False) -> None:
         self.shipped = 0
+        self._wake = asyncio.Event()
         self.trouble = "nobody answers" if down else ""
-        self.wake = asyncio.Event()
         self.rows: list[tuple[str, dict[str, Any]]] = []
-        self._spool = spool
+        self._spool = ledger.spool
         self._down = down
+
+    def wake(self) -> None:
+        self._wake.set()
 
     async def run(self) -> None:
         while True:
-            await self.wake.wait()
-            self.wake.clear()
+            await self._wake.wait()
+            self._wake.clear()
             for row in () if self._down else self._spool.read(10_000):
                 self.rows.append((row.topic, msgspec.json.decode(row.value)))
                 self._spool.acknowledge(row.topic, row.id)
@@ -74,8 +78,8 @@ class House:
         self._down = down
 
     def run(self, once: Once | None, clock: Clock) -> Summary:
-        def shipping(spool: Spool) -> Broker:
-            self.broker = Broker(spool, down=self._down)
+        def shipping(ledger: Ledger) -> Broker:
+            self.broker = Broker(ledger, down=self._down)
             return self.broker
 
         return asyncio.run(run(self.config, once, clock=clock, shipping=shipping))

@@ -1,0 +1,177 @@
+"""Who tells, as the device sees it: what it has decided and the servers may not have. Pure.
+
+A decision is the servers' once they have acknowledged a record at or after the one that revealed
+it, with nothing behind it: a drained point. What is not theirs in time the device claims, and
+texts itself; it hands back what it has not texted when the link is up again. Each claim ends in one
+``sim`` record.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from schemas.decision import Decision, Kind
+from schemas.events import Texted
+
+TOLD = (Kind.FIRED, Kind.REPEATED, Kind.RESOLVED)
+
+
+class Untold(msgspec.Struct, frozen=True):
+    """A decision that may not be the servers' yet.
+
+    stream, seq: of the record that revealed it. at: the stream's time then.
+    useful_until: after it nobody is helped by a text.
+    """
+
+    decision: Decision
+    stream: str
+    seq: int
+    at: datetime
+    useful_until: datetime
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A text to one number.
+
+    written: it has gone out to the modem, so that it may have been sent.
+    outcome: None while it is not known. references: the modem's, of its parts.
+    """
+
+    number: str
+    written: bool = False
+    outcome: Texted | None = None
+    references: tuple[int, ...] = ()
+    reason: str = ""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A claim: its texts, and what they say. number: by which people acknowledge it.
+
+    seq: of its claim in ``stream``.
+    """
+
+    number: int
+    decision: Decision
+    stream: str
+    seq: int
+    body: str
+    texts: tuple[Text, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Return whether it is known what became of each text."""
+        return all(text.outcome is not None for text in self.texts)
+
+
+class Handing(msgspec.Struct, frozen=True):
+    """All that is between the device and the servers. claims: how many there ever were."""
+
+    untold: tuple[Untold, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    claims: int = 0
+
+
+def decided(
+    handing: Handing,
+    stream: str,
+    seq: int,
+    at: datetime,
+    decisions: Iterable[tuple[Decision, datetime]],
+) -> Handing:
+    """Return ``handing`` once record ``seq`` of ``stream`` has revealed ``decisions``.
+
+    decisions: each with the end of its usefulness.
+    """
+    untold = tuple(
+        Untold(decision, stream, seq, at, useful_until)
+        for decision, useful_until in decisions
+        if decision.kind in TOLD
+    )
+    return msgspec.structs.replace(handing, untold=handing.untold + untold) if untold else handing
+
+
+def acknowledged(handing: Handing, stream: str, drained: int | None, last: int) -> Handing:
+    """Return ``handing`` once the servers have ``stream`` up to ``last``.
+
+    drained: the last drained point among what they have; None if there is none.
+    """
+    untold = tuple(
+        each
+        for each in handing.untold
+        if each.stream != stream or drained is None or each.seq > drained
+    )
+    jobs = tuple(
+        _handed_back(job) if job.stream == stream and job.seq <= last else job
+        for job in handing.jobs
+    )
+    if untold == handing.untold and jobs == handing.jobs:
+        return handing
+    return msgspec.structs.replace(handing, untold=untold, jobs=jobs)
+
+
+def _handed_back(job: Job) -> Job:
+    """Return ``job`` with what is not on its way to the modem handed back: the link is up."""
+    texts = tuple(
+        text
+        if text.written or text.outcome is not None
+        else msgspec.structs.replace(
+            text, outcome=Texted.HANDED_BACK, reason="the servers can be reached again"
+        )
+        for text in job.texts
+    )
+    return msgspec.structs.replace(job, texts=texts)
+
+
+def claimed(
+    handing: Handing, untold: Untold, seq: int, numbers: Iterable[str], body: str
+) -> tuple[Handing, Job]:
+    """Return ``handing`` once record ``seq`` of its stream claims ``untold``, and the job."""
+    texts = tuple(Text(number) for number in numbers)
+    job = Job(handing.claims + 1, untold.decision, untold.stream, seq, body, texts)
+    left = tuple(each for each in handing.untold if each is not untold)
+    return Handing(left, (*handing.jobs, job), handing.claims + 1), job
+
+
+def texted(handing: Handing, number: int, text: Text) -> Handing:
+    """Return ``handing`` with ``text`` in the place of that to its number in job ``number``."""
+    jobs = tuple(
+        msgspec.structs.replace(
+            job,
+            texts=tuple(text if each.number == text.number else each for each in job.texts),
+        )
+        if job.number == number
+        else job
+        for job in handing.jobs
+    )
+    return msgspec.structs.replace(handing, jobs=jobs)
+
+
+def started(handing: Handing) -> Handing:
+    """Return ``handing`` at a start: what was on its way to the modem may have been sent."""
+    for job in handing.jobs:
+        for text in job.texts:
+            if text.written and text.outcome is None:
+                unknown = msgspec.structs.replace(
+                    text, outcome=Texted.UNKNOWN, reason="the device was restarted meanwhile"
+                )
+                handing = texted(handing, job.number, unknown)
+    return handing
+
+
+def answers(handing: Handing) -> tuple[Handing, list[Job]]:
+    """Return ``handing`` without the jobs that are settled, and those: each is to be answered."""
+    settled = [job for job in handing.jobs if job.settled]
+    if not settled:
+        return handing, []
+    left = tuple(job for job in handing.jobs if not job.settled)
+    return msgspec.structs.replace(handing, jobs=left), settled
+
+
+def next_text(handing: Handing) -> tuple[Job, Text] | None:
+    """Return the text that is to be sent next: of the oldest claim that has one."""
+    for job in handing.jobs:
+        for text in job.texts:
+            if text.outcome is None and not text.written:
+                return job, text
+    return None
