@@ -178,8 +178,13 @@ async def _values(servers: str, topic: str) -> list[bytes]:
         await consumer.stop()
 
 
+def decisions(values: list[bytes]) -> list[bytes]:
+    """Return those of ``values`` that are decisions, not what became of them."""
+    return [value for value in values if value.startswith(b'{"type":"decision"')]
+
+
 def decided(values: list[bytes]) -> tuple[dict[str, bytes], int]:
-    """Return the decisions by id, and how many copies there were; copies must be equal."""
+    """Return the records by id, and how many copies there were; copies must be equal."""
     by_id: dict[str, bytes] = {}
     for value in values:
         identity = json.loads(value)["id"]

@@ -12,7 +12,7 @@ from app.stream.envelope import opened, sealed
 from schemas import topics
 from tables import entries
 from tests.end_to_end import logs
-from tests.end_to_end.machine import Machine, decided, eventually, machine
+from tests.end_to_end.machine import Machine, decided, decisions, eventually, machine
 
 pytestmark = pytest.mark.kafka
 UNTIL = "2026-04-01T00:00:00Z"
@@ -60,7 +60,7 @@ def test_an_altered_decision_is_found(tmp_path: Path, rules: Path) -> None:
     with machine(tmp_path / "home", rules) as house:
         decide_a_shop(house, tmp_path / "shop", lines=300)
         untouched = house.audit()
-        first, *_ = house.values(topics.NOTIFICATIONS)
+        first, *_ = decisions(house.values(topics.NOTIFICATIONS))
         altered = json.loads(first) | {"severity": "critical"}
         invented = altered | {"id": "0" * 32}
         send(house, topics.NOTIFICATIONS, b"shop", json.dumps(altered).encode())
@@ -113,7 +113,7 @@ def test_rubbish_is_parked_and_the_rest_decided(tmp_path: Path, rules: Path) -> 
         report = house.audit(codes=(1,))  # the rubbish on `notifications` is nobody's decision
         malformed = [json.loads(value) for value in house.values(topics.MALFORMED)]
         reasons = {each["origin"]: each["reason"] for each in malformed}
-        good = [value for value in house.values(topics.NOTIFICATIONS) if b'"decision"' in value]
+        good = decisions(house.values(topics.NOTIFICATIONS))
 
         assert report["unreadable"] == 2 * (len(RUBBISH) + 1)
         assert (

@@ -72,9 +72,9 @@ def outbox(house: Machine) -> list[Path]:
     return sorted((house.home / "outbox").glob("*/[!.]*"))
 
 
-def test_flags_suppression_and_age_decide_who_is_told(tmp_path: Path, rules: Path) -> None:
+def test_flags_suppression_and_age_decide_what_is_told(tmp_path: Path, rules: Path) -> None:
     with machine(tmp_path / "home", rules) as house:
-        people(house, ["shop", "old"])
+        people(house, ["shop", "old", "over"])
         for app in ("decide", "route", "deliver"):
             house.start_worker(app)
         twice = home(
@@ -83,17 +83,21 @@ def test_flags_suppression_and_age_decide_who_is_told(tmp_path: Path, rules: Pat
             (14, "grid", "inverter"), (12, "inverter", "grid"),
         )  # fmt: skip
         old = home(tmp_path / "old", house.servers, (300, "grid", "none"))
-        for folder in (twice, old):
+        over = home(tmp_path / "over", house.servers, (300, "grid", "none"), (200, "none", "grid"))
+        for folder in (twice, old, over):
             house.start_edge(folder, minutes_ago(0))
-        eventually(lambda: outcomes(house)["sent"] == PER_HOME)
-        eventually(lambda: outcomes(house)["expired"] == 3)
+        eventually(lambda: outcomes(house)["sent"] == PER_HOME + 3 + 3)
         house.audit()
-        kinds = Counter(json.loads(each)["kind"] for each in house.values(topics.NOTIFICATIONS))
+        told = [json.loads(each) for each in house.values(topics.NOTIFICATIONS)]
+        kinds = Counter(each["kind"] for each in told if each["type"] == "decision")
+        became = Counter((each["device"], each["type"]) for each in told if "decision" in each)
         files = Counter(path.parent.name for path in outbox(house))
 
-        assert kinds == {"fired": 2, "resolved": 1, "suppressed": 1, "suppressed_resolved": 1}
-        assert files == {"email": 4, "push": 2}
-        assert outcomes(house) == {"attempt": PER_HOME, "sent": PER_HOME, "expired": 3}
+        assert kinds == {"fired": 3, "resolved": 2, "suppressed": 1, "suppressed_resolved": 1}
+        assert became[("old", "released")] == 1  # it still holds: told afresh
+        assert [each["device"] for each in told if each["type"] == "digest"] == ["over"]
+        assert files == {"email": 8, "push": 4}
+        assert outcomes(house) == {"attempt": PER_HOME + 6, "sent": PER_HOME + 6}
 
 
 def test_everybody_is_told_once_also_when_workers_are_killed(tmp_path: Path, rules: Path) -> None:

@@ -1,0 +1,94 @@
+"""The GSM 7 bit default alphabet with its extension table, and septets in octets. Pure.
+
+Source: 3GPP TS 23.038, 6.2.1, 6.2.1.1 and 6.1.2.1.
+"""
+
+import unicodedata
+
+ESCAPE = 0x1B
+BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = {
+    0x0A: "\f",
+    0x14: "^",
+    0x28: "{",
+    0x29: "}",
+    0x2F: "\\",
+    0x3C: "[",
+    0x3D: "~",
+    0x3E: "]",
+    0x40: "|",
+    0x65: "€",
+}
+CODES: dict[str, tuple[int, ...]] = {
+    letter: (code,) for code, letter in enumerate(BASIC) if code != ESCAPE
+} | {letter: (ESCAPE, code) for code, letter in EXTENSION.items()}
+PLAIN = str.maketrans(
+    {
+        "\N{LEFT SINGLE QUOTATION MARK}": "'",
+        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+        "\N{LEFT DOUBLE QUOTATION MARK}": '"',
+        "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+        "\N{EN DASH}": "-",
+        "\N{EM DASH}": "-",
+        "\N{MINUS SIGN}": "-",
+        "\N{HORIZONTAL ELLIPSIS}": "...",
+        "\N{NO-BREAK SPACE}": " ",
+        "\N{MIDDLE DOT}": ".",
+        "`": "'",
+        "\t": " ",
+    }
+)
+
+
+def septets(text: str) -> list[int] | None:
+    """Return ``text`` in septets; None if something in it cannot be said so."""
+    codes: list[int] = []
+    for letter in text:
+        known = CODES.get(letter)
+        if known is None:
+            return None
+        codes.extend(known)
+    return codes
+
+
+def text_of(codes: list[int]) -> str:
+    """Return what ``codes`` say; an escape without a known code after it is a space."""
+    letters: list[str] = []
+    escaped = False
+    for code in codes:
+        if escaped:  # a code that the extension table lacks means the one of the basic table
+            letters.append(EXTENSION.get(code, BASIC[code] if code != ESCAPE else " "))
+            escaped = False
+        elif code == ESCAPE:
+            escaped = True
+        else:
+            letters.append(BASIC[code])
+    return "".join(letters) + (" " if escaped else "")
+
+
+def packed(codes: list[int], fill: int = 0) -> bytes:
+    """Return septets in octets. fill: bits before the first, so that they begin at a septet."""
+    bits = sum(code << (7 * place) for place, code in enumerate(codes)) << fill
+    return bits.to_bytes((len(codes) * 7 + fill + 7) // 8, "little")
+
+
+def unpacked(octets: bytes, count: int, fill: int = 0) -> list[int]:
+    """Return ``count`` septets of ``octets``."""
+    bits = int.from_bytes(octets, "little") >> fill
+    return [(bits >> (7 * place)) & 0x7F for place in range(count)]
+
+
+def readable(text: str) -> str:
+    """Return ``text`` with what has a plain form in it, so that it needs no larger alphabet.
+
+    Control characters become spaces; letters of other scripts stay as they are.
+    """
+    plain = "".join(
+        each if each == "\n" or each.isprintable() else " " for each in text.translate(PLAIN)
+    )
+    if septets(plain) is not None:
+        return plain
+    return unicodedata.normalize("NFC", plain)
