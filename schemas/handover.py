@@ -89,4 +89,6 @@ def decided(outcomes: Iterable[Outcome]) -> list[Decision]:
 
 def handover_id(kind: str, event: EdgeEvent, stream: str, notification: str = "") -> str:
     """Return 32 hex digits that name what ``event`` revealed, the same wherever it is derived."""
-    return derived_id(kind, event.device, stream, event.epoch, str(event.seq), notification)
+    # The run too: a spool that was rolled back uses its numbers anew.
+    place = (stream, event.epoch, event.run, str(event.seq))
+    return derived_id(kind, event.device, *place, notification)

@@ -7,14 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.sim800.wire import Submitted
+from app.sim800.wire import submitted as read_back
 from edge.sim800 import gsm
 from edge.sim800.pdu import Part, fitted, submit
 from edge.sim800.received import Deliver, Joiner, PduError, Status, StatusReport, decode
-from tests.edge.sim800.submitted import Submitted, submitted
 
 NUMBER = "+380441234567"
 GSM_TEXT = st.text(st.sampled_from(sorted(gsm.CODES)), max_size=500)
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+
+
+def submitted(part: Part) -> Submitted:
+    return read_back(part.pdu, part.length)
 
 
 def sent(text: str, **more: bool) -> list[Submitted]:
