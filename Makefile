@@ -11,6 +11,7 @@ demo: .venv/server ## Show the product at work; ONCE=1 ends by itself after abou
 	@$(BIN)/changeover demo $(if $(ONCE),--once)
 
 test: .venv/dev check ## Run every check and every test
+	@deploy/prerequisites modems
 	@$(BIN)/pytest -q
 
 check: .venv/dev ## Run the linters and the type checker

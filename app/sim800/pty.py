@@ -89,6 +89,13 @@ class Simulator:
                 self._master = self._slave = -1
         self._wake()
 
+    def reset(self, *, silent: bool = False) -> None:
+        """Let the module start anew, as after a moment without power; ``silent``: unsaid."""
+        with self._lock:
+            self._due.clear()
+            self.core.reset(silent=silent)
+        self._wake()
+
     def receive(self, number: str, text: str) -> None:
         """Let a text come in."""
         with self._lock:

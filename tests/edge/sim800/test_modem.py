@@ -208,7 +208,7 @@ def test_a_module_that_starts_anew_while_sending_leaves_it_open(sim: Simulator) 
 
     async def work(modem: Modem, _heard: list[str]) -> Result:
         await modem.ready()
-        asyncio.get_running_loop().call_later(0.2, sim.core.reset)
+        asyncio.get_running_loop().call_later(0.2, sim.reset)
         result = await modem.send(submit(NUMBER, "hello", 9, report=False), Written())
         await eventually(lambda: modem.status.resets == 1)
         return result
