@@ -14,6 +14,7 @@ import msgspec
 from schemas.decision import Decision, Kind
 from schemas.events import Texted
 
+RECENT = 20
 TOLD = (Kind.FIRED, Kind.REPEATED, Kind.RESOLVED)
 
 
@@ -48,7 +49,7 @@ class Text(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True):
     """A claim: its texts, and what they say. number: by which people acknowledge it.
 
-    seq: of its claim in ``stream``.
+    seq: of its claim in ``stream``. useful_until: after it nobody is helped by a text.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Job(msgspec.Struct, frozen=True):
     seq: int
     body: str
     texts: tuple[Text, ...]
+    useful_until: datetime
 
     @property
     def settled(self) -> bool:
@@ -64,12 +66,28 @@ class Job(msgspec.Struct, frozen=True):
         return all(text.outcome is not None for text in self.texts)
 
 
+class Recent(msgspec.Struct, frozen=True):
+    """A claim that people may acknowledge. number: as its text says it."""
+
+    number: int
+    id: str
+    rule: str
+    episode: datetime
+    acknowledged: bool = False
+
+
 class Handing(msgspec.Struct, frozen=True):
-    """All that is between the device and the servers. claims: how many there ever were."""
+    """All that is between the device and the servers.
+
+    claims: how many there ever were; recent: the newest of them.
+    unlogged: lines that activeNotifications.log may lack.
+    """
 
     untold: tuple[Untold, ...] = ()
     jobs: tuple[Job, ...] = ()
     claims: int = 0
+    recent: tuple[Recent, ...] = ()
+    unlogged: tuple[str, ...] = ()
 
 
 def decided(
@@ -91,7 +109,7 @@ def decided(
     return msgspec.structs.replace(handing, untold=handing.untold + untold) if untold else handing
 
 
-def acknowledged(handing: Handing, stream: str, drained: int | None, last: int) -> Handing:
+def shipped(handing: Handing, stream: str, drained: int | None, last: int) -> Handing:
     """Return ``handing`` once the servers have ``stream`` up to ``last``.
 
     drained: the last drained point among what they have; None if there is none.
@@ -128,9 +146,19 @@ def claimed(
 ) -> tuple[Handing, Job]:
     """Return ``handing`` once record ``seq`` of its stream claims ``untold``, and the job."""
     texts = tuple(Text(number) for number in numbers)
-    job = Job(handing.claims + 1, untold.decision, untold.stream, seq, body, texts)
+    number, useful_until = handing.claims + 1, untold.useful_until
+    job = Job(number, untold.decision, untold.stream, seq, body, texts, useful_until)
     left = tuple(each for each in handing.untold if each is not untold)
-    return Handing(left, (*handing.jobs, job), handing.claims + 1), job
+    decision = untold.decision
+    recent = (*handing.recent, Recent(number, decision.id, decision.rule, decision.episode))
+    after = msgspec.structs.replace(
+        handing,
+        untold=left,
+        jobs=(*handing.jobs, job),
+        claims=number,
+        recent=recent[-RECENT:],
+    )
+    return after, job
 
 
 def texted(handing: Handing, number: int, text: Text) -> Handing:
@@ -168,10 +196,41 @@ def answers(handing: Handing) -> tuple[Handing, list[Job]]:
     return msgspec.structs.replace(handing, jobs=left), settled
 
 
+def acknowledged(handing: Handing, number: int) -> tuple[Handing, Recent | None]:
+    """Return ``handing`` once somebody has acknowledged claim ``number``, and which that was."""
+    found = next((each for each in handing.recent if each.number == number), None)
+    if found is None:
+        return handing, None
+    recent = tuple(
+        msgspec.structs.replace(each, acknowledged=True)
+        if (each.rule, each.episode) == (found.rule, found.episode)
+        else each
+        for each in handing.recent
+    )
+    return msgspec.structs.replace(handing, recent=recent), found
+
+
+def silenced(handing: Handing, decision: Decision) -> bool:
+    """Return whether people have acknowledged what ``decision`` would only repeat."""
+    return decision.kind is Kind.REPEATED and any(
+        each.acknowledged and (each.rule, each.episode) == (decision.rule, decision.episode)
+        for each in handing.recent
+    )
+
+
 def next_text(handing: Handing) -> tuple[Job, Text] | None:
     """Return the text that is to be sent next: of the oldest claim that has one."""
     for job in handing.jobs:
         for text in job.texts:
             if text.outcome is None and not text.written:
                 return job, text
+    return None
+
+
+def text_of(handing: Handing, job: int, number: str) -> Text | None:
+    """Return the text of ``job`` to ``number`` as it is now; None if there is none any more."""
+    for each in handing.jobs:
+        for text in each.texts:
+            if each.number == job and text.number == number:
+                return text
     return None

@@ -5,12 +5,12 @@ when a disk is full, or read-only for a while.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
-from edge import handover
+from edge import active_log, handover
 from edge.decider import DECIDED, Decider
 from edge.handover import Handing, Job, Text, Untold
 from edge.log_file import Position
@@ -30,7 +30,10 @@ class Ledger:
 
     handing: what is between the device and the servers. spooled: records, by topic.
     given: by stream, the last drained point that was handed to a producer.
+    changed: called when ``handing`` has changed.
     """
+
+    changed: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, device: str, run: str, spool: Spool) -> None:
         """Go on from what ``spool`` holds."""
@@ -48,6 +51,11 @@ class Ledger:
         self._positions: dict[str, Position] = {}
 
     @property
+    def unlogged(self) -> tuple[str, ...]:
+        """Return the lines that activeNotifications.log may lack."""
+        return self.handing.unlogged
+
+    @property
     def device(self) -> str:
         """Return whose ledger it is."""
         return self.stamper.device
@@ -63,6 +71,7 @@ class Ledger:
                     self.handing = handover.decided(
                         self.handing, stream, event.seq, event.ts, decisions
                     )
+                    self.changed()
 
     def add_malformed(self, value: bytes) -> None:
         """Hold a record of what is no line ready for the next transaction."""
@@ -102,11 +111,23 @@ class Ledger:
         """Tell what became of the claims that are settled."""
         self.handing, settled = handover.answers(self.handing)
         for job in settled:
+            lines = tuple(active_log.texted(job, text, at) for text in job.texts)
+            unlogged = self.handing.unlogged + lines
+            self.handing = msgspec.structs.replace(self.handing, unlogged=unlogged)
             outcomes = {text.number: text.outcome for text in job.texts}
             reasons = dict.fromkeys(text.reason for text in job.texts if text.reason)
             notification = job.decision.id
             fields = {"notification": notification, "outcomes": outcomes}
             self.add([self.stamper.made(job.stream, Sim, at, **fields, reason="; ".join(reasons))])
+
+    def log(self, line: str) -> None:
+        """Hold ``line`` ready for activeNotifications.log."""
+        unlogged = (*self.handing.unlogged, line)
+        self.handing = msgspec.structs.replace(self.handing, unlogged=unlogged)
+
+    def logged(self) -> None:
+        """Take note that all lines are in activeNotifications.log."""
+        self.handing = msgspec.structs.replace(self.handing, unlogged=())
 
     def newest(self, topic: str) -> int:
         """Return the greatest number on ``topic``."""
@@ -120,11 +141,16 @@ class Ledger:
         Raises:
             SpoolError: nothing was changed.
         """
-        after = handover.acknowledged(self.handing, topic, drained, last)
-        kept = {} if after is self.handing else {HANDING: msgspec.json.encode(after)}
-        self.spool.acknowledge(topic, last_id, kept)
-        if after is not self.handing:
-            self.handing = self._stored = after
+        after = handover.shipped(self.handing, topic, drained, last)
+        if after is self.handing:
+            self.spool.acknowledge(topic, last_id)
+            return
+        taken = [each.decision for each in self.handing.untold if each not in after.untold]
+        lines = tuple(active_log.taken(each, self.stamper.state.reached) for each in taken)
+        after = msgspec.structs.replace(after, unlogged=after.unlogged + lines)
+        self.spool.acknowledge(topic, last_id, {HANDING: msgspec.json.encode(after)})
+        self.handing = self._stored = after
+        self.changed()
 
     def commit(self, positions: Mapping[str, Position] | None = None) -> None:
         """Store all that was added, with the ``positions`` it came from and every state.
