@@ -10,7 +10,7 @@ from edge.active_log import masked
 from edge.sim800.received import Deliver, Joiner, PduError, StatusReport, decode
 
 ACK = re.compile(r"ACK\s+(\d{1,9})", re.IGNORECASE)
-HELP = "I know STATUS and ACK n, where n is the number at the end of a text."
+HELP = "I know STATUS and ACK n, where n is the number after # in a text."
 
 log = structlog.get_logger()
 

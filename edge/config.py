@@ -40,6 +40,7 @@ from typing import Any
 import msgspec
 
 from edge import windows
+from edge.internet import parse_target
 from schemas.duration import Duration
 from tables import rules as rulebook
 from tables.rules import Rule, RulesError
@@ -235,6 +236,8 @@ def _internet(given: dict[str, Any]) -> InternetConfig:
     targets = section.get("targets", [])
     if not isinstance(targets, list) or not all(isinstance(each, str) for each in targets):
         raise ValueError('internet.targets must be a list, as in ["tcp://1.1.1.1:53"]')
+    for target in targets:
+        parse_target(target)
     every = _duration(section, "every", "15s", PROBES)
     return InternetConfig(targets=tuple(targets), every=every)
 

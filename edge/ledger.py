@@ -49,6 +49,7 @@ class Ledger:
         self._stored = before
         self._records: list[Spooled] = []
         self._positions: dict[str, Position] = {}
+        self._kept: dict[str, bytes] = {}
 
     @property
     def unlogged(self) -> tuple[str, ...]:
@@ -120,6 +121,10 @@ class Ledger:
             fields = {"notification": notification, "outcomes": outcomes}
             self.add([self.stamper.made(job.stream, Sim, at, **fields, reason="; ".join(reasons))])
 
+    def keep(self, name: str, value: bytes) -> None:
+        """Hold ``value`` ready to be kept under ``name`` in the next transaction."""
+        self._kept[name] = value
+
     def log(self, line: str) -> None:
         """Hold ``line`` ready for activeNotifications.log."""
         unlogged = (*self.handing.unlogged, line)
@@ -159,12 +164,13 @@ class Ledger:
             SpoolError: nothing was stored; it is all kept, for the next try.
         """
         self._positions.update(positions or {})
-        kept = self.decider.changed()
+        kept = self.decider.changed() | self._kept
         if self.handing is not self._stored:
             kept[HANDING] = msgspec.json.encode(self.handing)
         if self._records or self._positions or kept:
             self.spool.commit(self._records, self._positions, kept)
-            self._records, self._positions, self._stored = [], {}, self.handing
+            self._records, self._positions, self._kept = [], {}, {}
+            self._stored = self.handing
             self.decider.stored()
             hanging = (each.seq for each in self.handing.untold if each.stream == topics.PROBES)
             self.spool.make_room(hanging)

@@ -94,6 +94,11 @@ class LogFile:
         return self.read < self.noted
 
     @property
+    def noted_at_s(self) -> float | None:
+        """Return when what waits was noted first; None if that has settled."""
+        return self._marks[0][0] if self._marks else None
+
+    @property
     def unfinished(self) -> int:
         """Return how many bytes of a line without an end were read."""
         return self.read - self._end

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -20,7 +21,7 @@ from edge.active_log import ActiveLog
 from edge.handover import Job, Text, Untold
 from edge.ledger import Ledger
 from edge.sim800 import gsm
-from edge.sim800.modem import Modem, Outcome, Result
+from edge.sim800.modem import Modem, Outcome, Result, State
 from edge.sim800.pdu import Part, fitted, submit
 from edge.spool import SpoolError
 from schemas.decision import Severity
@@ -58,10 +59,13 @@ class Offline:
         numbers: tuple[str, ...],
         handoff: timedelta,
         now: Callable[[], datetime],
-        log_file: ActiveLog,
+        logs: Path,
     ) -> None:
-        """Text ``numbers`` by ``modem``; ``now``: to when the streams have come."""
-        self._log = log_file
+        """Text ``numbers`` by ``modem``; ``now``: to when the streams have come.
+
+        logs: the folder of activeNotifications.log.
+        """
+        self._log = ActiveLog(logs)
         self._changed = asyncio.Event()
         ledger.changed = self._changed.set
         self._ledger = ledger
@@ -99,7 +103,7 @@ class Offline:
         for untold in overdue:
             text = wording.text(untold.decision)
             number = self._ledger.handing.claims + 1
-            body = fitted(gsm.readable(f"{text} ({number})"))
+            body = fitted(gsm.readable(f"#{number} {text}"))
             self._ledger.claim(untold, self._numbers, body, self._now())
             log.warning("claimed", rule=untold.decision.rule, kind=str(untold.decision.kind))
         await self._stored()
@@ -149,6 +153,20 @@ class Offline:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+    def deadlines(self) -> dict[str, float]:
+        """Return in how many seconds each decision is the device's, by id, if nobody takes it."""
+        loop_s = asyncio.get_running_loop().time()
+        return {identity: at_s - loop_s for identity, at_s in self._deadlines.items()}
+
+    async def test(self, number: str, text: str) -> dict[str, str]:
+        """Text ``text`` to ``number`` now, and return what became of it."""
+        if self._modem is None:
+            return {"outcome": "failed", "reason": "there is no [modem] in the configuration"}
+        if self._modem.status.state is not State.READY:
+            return {"outcome": "not_sent", "reason": self._modem.status.trouble or "not ready"}
+        result = await self._modem.send(self._parts(number, text), lambda: None)
+        return {"outcome": str(result.outcome), "reason": result.reason}
 
     def reply(self, number: str, text: str) -> None:
         """Text ``text`` to ``number`` when there is nothing else to text; once, whatever comes."""

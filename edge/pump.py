@@ -3,11 +3,12 @@
 Nothing here waits, and no clock is read: the caller says what time it is.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from edge.decider import DECIDED
 from edge.ledger import Ledger
-from edge.log_file import Entry, Position
+from edge.log_file import FIRST, Entry, Position
 from edge.parse import Bad
 from edge.stamp import Stamped
 from edge.tail import Tail
@@ -15,6 +16,7 @@ from schemas.codec import encode
 from schemas.events import Tick
 from schemas.malformed import malformed
 from schemas.record import MICROSECOND
+from tables.rules import Rule
 
 BUSY_FOR = timedelta(hours=1)  # after an event that is no tick
 IDLE = 4  # times as long is a tick when nothing has happened for so long
@@ -23,8 +25,11 @@ IDLE = 4  # times as long is a tick when nothing has happened for so long
 class Pump:
     """Moves lines from ``tail`` to the ledger. lines: how many, malformed ones included."""
 
-    def __init__(self, tail: Tail, ledger: Ledger, tick: timedelta) -> None:
-        """Let a stream without an event for ``tick`` have one."""
+    def __init__(
+        self, tail: Tail, ledger: Ledger, tick: timedelta, rules: Iterable[Rule] = ()
+    ) -> None:
+        """Let a stream without an event for ``tick`` have one; decide ``rules`` on the device."""
+        self._rules: tuple[Rule, ...] | None = tuple(rules)  # None: both streams know them
         self.tail = tail
         self.lines = 0
         self._ledger = ledger
@@ -69,6 +74,7 @@ class Pump:
         reached = [place.counted_at for place in self._ledger.spool.positions.values()]
         at = max((instant for instant in (*reached, until) if instant is not None), default=None)
         if at is not None:
+            self._announce(at)
             for stream in DECIDED:
                 self._ledger.add(self._stamper.tick(stream, at))
             self._ledger.commit()
@@ -88,8 +94,19 @@ class Pump:
             instants.append(state.look_at)
         return min(instants)
 
+    def _announce(self, at: datetime) -> None:
+        """Tell both streams, once and before anything else, what the device decides itself."""
+        if self._rules is not None and at != FIRST:
+            self._ledger.follow(self._rules, at)
+            self._rules = None
+
+    def online(self, online: bool, horizon: datetime) -> None:
+        """Tell that the internet came or went; the next step stores it."""
+        self._happen(self._stamper.online(online, self.until(horizon)))
+
     def _add(self, entries: list[Entry]) -> None:
         for entry in entries:
+            self._announce(entry.at)
             if isinstance(entry.item, Bad):
                 self._ledger.add_malformed(self._malformed(entry, entry.item))
             else:
@@ -104,6 +121,7 @@ class Pump:
 
         One tick falls on each deadline of the device's own rules, so that they act in time.
         """
+        self._announce(horizon)
         while (wakes := self._wakes()) and (at := min(wakes.values())) <= horizon:
             self._happen(self._stamper.advance(at))
             for stream in (each for each, wake in wakes.items() if wake <= at):

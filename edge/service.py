@@ -1,27 +1,24 @@
-"""The device's program: tail, stamp and spool in one loop, ship beside it."""
+"""The device's program: once through the logs, or for ever beside them."""
 
 import asyncio
 import secrets
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from time import monotonic
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 import structlog
 
+from edge.clock import Clock
 from edge.config import Config, ConfigError
 from edge.ledger import Ledger
 from edge.pump import Pump
-from edge.spool import Spool, SpoolError
+from edge.spool import Spool
 from edge.tail import Tail
 from schemas import topics
 
-LOOK_EVERY_S = 0.25
-RETRY_S = 1.0  # when the spool could not be written
-COMPLAIN_EVERY_S = 60.0
 FLUSH_WITHIN_S = 5.0
 PATIENCE_S = 60.0
 
@@ -30,33 +27,22 @@ log = structlog.get_logger()
 Progress = Callable[[str, int, int], None]
 
 
-class Clock:
-    """The machine's clocks; tests have their own."""
-
-    def now(self) -> datetime:
-        """Return the wall clock's time, UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Return seconds of a clock that never steps."""
-        return monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after ``seconds``."""
-        await asyncio.sleep(seconds)
-
-
 class Shipping(Protocol):
     """What ships a spool: ``edge.ship.Shipper``."""
 
     shipped: int
     trouble: str
+    acknowledged: Callable[[], None]
+    failed: Callable[[], None]
 
     async def run(self) -> None:
         """Ship for ever."""
 
     def wake(self) -> None:
         """Take note that there may be new rows."""
+
+    def withdrawn(self) -> AbstractAsyncContextManager[None]:
+        """Hand nothing over within the block."""
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -91,105 +77,77 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Edge:
-    """One run. stop: when set, it finishes its transaction, tries to flush, and ends."""
+    """One run. stop: when set, it finishes its transaction, tries to flush, and ends.
+
+    woken: set it when there may be something to do.
+    """
 
     def __init__(self, config: Config, ledger: Ledger, shipping: Shipping, clock: Clock) -> None:
-        spool = ledger.spool
         settle_s = config.settle.total_seconds()
-        tail = Tail(config.logs, spool.positions, config.zone, settle_s)
-        self.stop = asyncio.Event()
+        tail = Tail(config.logs, ledger.spool.positions, config.zone, settle_s)
+        self.stop, self.woken = asyncio.Event(), asyncio.Event()
         self.progress: Progress = lambda _what, _done, _total: None
-        self._config = config
-        self._spool = spool
-        self._ledger = ledger
-        self._shipping = shipping
-        self._clock = clock
-        self._pump = Pump(tail, ledger, config.tick)
+        self.pump = Pump(tail, ledger, config.tick, config.rules)
+        self.config = config
+        self.spool = ledger.spool
+        self.ledger = ledger
+        self.shipping = shipping
+        self.clock = clock
         self._closed_at: datetime | None = None
-        self._complained_s = -COMPLAIN_EVERY_S
         self._started_s = clock.monotonic()
 
-    async def follow(self) -> Summary:
-        """Follow the logs until told to stop."""
-        async with asyncio.TaskGroup() as tasks:
-            shipping = tasks.create_task(self._shipping.run())
-            self._follow_rules()
-            while not self.stop.is_set():
-                await self._clock.sleep(self._step())
-            await self._flush(FLUSH_WITHIN_S, until_stopped=False)
-            shipping.cancel()
-        return self._summary(complete=True)
+    def end(self) -> None:
+        """Make it end."""
+        self.stop.set()
+        self.woken.set()
 
     async def once(self, until: datetime | None, patience_s: float) -> Summary:
         """Read the logs to where they end now, close the streams, ship everything."""
         async with asyncio.TaskGroup() as tasks:
-            shipping = tasks.create_task(self._shipping.run())
-            self._follow_rules()
-            self._pump.tail.look(self._clock.monotonic())
-            while (more := self._pump.drain()) and not self.stop.is_set():
-                self.progress("reading", *self._pump.tail.progress)
-                self._wake()
-                await self._clock.sleep(0)
+            shipping = tasks.create_task(self.shipping.run())
+            self.pump.tail.look(self.clock.monotonic())
+            while (more := self.pump.drain()) and not self.stop.is_set():
+                self.progress("reading", *self.pump.tail.progress)
+                self.wake_shipper()
+                await asyncio.sleep(0)
             if not more:
-                self._closed_at = self._pump.close(until)
-            self._wake()
-            await self._flush(patience_s, until_stopped=True)
+                self._closed_at = self.pump.close(until)
+            self.wake_shipper()
+            await self.flush(patience_s, until_stopped=True)
             shipping.cancel()
-        return self._summary(complete=not more and not self._spool.waiting)
+        return self.summary(complete=not more and not self.spool.waiting)
 
-    def _step(self) -> float:
-        """Do what is to be done now; return after how many seconds there may be more."""
-        horizon = self._clock.now() - self._config.settle
-        try:
-            behind = self._pump.step(self._clock.monotonic(), horizon)
-        except SpoolError as error:
-            self._complain(error)
-            return RETRY_S
-        self._complained_s = -COMPLAIN_EVERY_S
-        self._wake()
-        return 0 if behind else LOOK_EVERY_S
-
-    def _complain(self, error: SpoolError) -> None:
-        if self._clock.monotonic() - self._complained_s >= COMPLAIN_EVERY_S:
-            self._complained_s = self._clock.monotonic()
-            log.error("spool_failed", reason=str(error))
-
-    def _follow_rules(self) -> None:
-        """Tell the servers what the device decides by itself."""
-        at = self._spool.state.reached or self._clock.now() - self._config.settle
-        self._ledger.follow(self._config.rules, at)
-
-    async def _flush(self, patience_s: float, *, until_stopped: bool) -> None:
+    async def flush(self, patience_s: float, *, until_stopped: bool) -> None:
         """Wait until all is shipped, or nothing moved for ``patience_s``."""
-        shipped, moved_s = self._shipping.shipped, self._clock.monotonic()
-        total = shipped + self._spool.waiting
-        while self._spool.waiting and not (until_stopped and self.stop.is_set()):
-            now_s = self._clock.monotonic()
-            if self._shipping.shipped > shipped:
-                shipped = self._shipping.shipped
+        shipped, moved_s = self.shipping.shipped, self.clock.monotonic()
+        total = shipped + self.spool.waiting
+        while self.spool.waiting and not (until_stopped and self.stop.is_set()):
+            now_s = self.clock.monotonic()
+            if self.shipping.shipped > shipped:
+                shipped = self.shipping.shipped
                 moved_s = now_s if until_stopped else moved_s
             if now_s - moved_s >= patience_s:
                 break
             self.progress("shipping", shipped, total)
-            await self._clock.sleep(0.02)
+            await self.clock.wait(self.stop, 0.02)
 
-    def _wake(self) -> None:
-        if self._spool.waiting:
-            self._shipping.wake()
+    def wake_shipper(self) -> None:
+        if self.spool.waiting:
+            self.shipping.wake()
 
-    def _summary(self, *, complete: bool) -> Summary:
+    def summary(self, *, complete: bool) -> Summary:
         return Summary(
-            device=self._config.device,
-            lines=self._pump.lines,
-            malformed=self._ledger.spooled[topics.MALFORMED],
-            spooled=dict(sorted(self._ledger.spooled.items())),
-            shipped=self._shipping.shipped,
-            waiting=self._spool.waiting,
-            unfinished=self._pump.tail.unfinished,
+            device=self.config.device,
+            lines=self.pump.lines,
+            malformed=self.ledger.spooled[topics.MALFORMED],
+            spooled=dict(sorted(self.ledger.spooled.items())),
+            shipped=self.shipping.shipped,
+            waiting=self.spool.waiting,
+            unfinished=self.pump.tail.unfinished,
             closed_at=self._closed_at,
-            seconds=round(self._clock.monotonic() - self._started_s, 3),
+            seconds=round(self.clock.monotonic() - self._started_s, 3),
             complete=complete,
-            trouble=self._shipping.trouble,
+            trouble=self.shipping.trouble,
         )
 
 
@@ -210,6 +168,8 @@ async def run(
         ConfigError: the folder of the logs is missing.
         SpoolError: the spool is in use, another device's, or cannot be written.
     """
+    from edge.follow import follow  # noqa: PLC0415 - it needs what is defined here
+
     if not config.logs.is_dir():
         raise ConfigError(f"logs: there is no folder {config.logs}; make it, or name another")
     with Spool(config.spool, config.device, config.spool_limit) as spool:
@@ -218,12 +178,17 @@ async def run(
         edge.progress = progress or edge.progress
         log.info("edge_started", device=config.device, waiting=spool.waiting)
         try:
-            with _signals(edge.stop):
+            with _signals(edge.end):
                 if once is not None:
                     return await edge.once(once.until, patience_s)
-                return await edge.follow()
+                return await follow(edge)
         except BaseExceptionGroup as group:  # of the task that ships, or of the loop beside it
-            raise group.exceptions[0] from None
+            raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _kafka(config: Config) -> Callable[[Ledger], Shipping]:
@@ -233,12 +198,12 @@ def _kafka(config: Config) -> Callable[[Ledger], Shipping]:
 
 
 @contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def _signals(end: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
     with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
         for number in numbers:
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end)
     try:
         yield
     finally:

@@ -44,6 +44,12 @@ class Tail:
         """Return how many bytes each log holds after its last whole line, where there are any."""
         return {log.name: log.unfinished for log in self._logs if log.unfinished}
 
+    @property
+    def settles_at_s(self) -> float | None:
+        """Return when the first waiting line will have settled; None when none waits."""
+        noted = [log.noted_at_s for log in self._logs if log.queue and log.noted_at_s is not None]
+        return min(noted) + self._settle_s if noted else None
+
     def look(self, now_s: float) -> None:
         """Note how long each log is at ``now_s``, of a clock that never steps."""
         for log in self._logs:

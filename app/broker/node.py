@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -40,9 +40,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}{listens}
+advertised.listeners=PLAINTEXT://{host}:{port}{reached}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -57,6 +57,13 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 """
+
+
+class Outside(NamedTuple):
+    """A second port to listen on, and the one by which its clients reach it."""
+
+    port: int
+    reached_by: int
 
 
 def _quiet(_: str) -> None:
@@ -88,11 +95,18 @@ class Node:
     Start it on the main thread: the kernel ends it when the thread that started it dies.
     """
 
-    def __init__(self, home: Path, port: int, say: Callable[[str], None] = _quiet) -> None:
+    def __init__(
+        self,
+        home: Path,
+        port: int,
+        say: Callable[[str], None] = _quiet,
+        outside: Outside | None = None,
+    ) -> None:
         """Keep everything in ``home/broker`` and listen on ``port`` of the loopback.
 
-        say: told what takes long.
+        say: told what takes long. outside: a second port, for clients behind a wire.
         """
+        self._outside = outside
         self._folder = home / "broker"
         self._port = port
         self._say = say
@@ -205,8 +219,17 @@ class Node:
         # Java runs in the folder and is told names without a path: the properties are Latin-1,
         # and a comma in log.dirs separates two.
         file = self._folder / "server.properties"
+        outside, listens, reached = self._outside, "", ""
+        if outside is not None:
+            listens = f",OUTSIDE://{LOOPBACK}:{outside.port}"
+            reached = f",OUTSIDE://{LOOPBACK}:{outside.reached_by}"
         text = PROPERTIES.format(
-            host=LOOPBACK, port=self._port, controller=controller, data=data.name
+            host=LOOPBACK,
+            port=self._port,
+            controller=controller,
+            data=data.name,
+            listens=listens,
+            reached=reached,
         )
         file.write_text(text)
         return Path(file.name)

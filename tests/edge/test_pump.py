@@ -13,6 +13,7 @@ from edge.ledger import Ledger
 from edge.pump import Pump
 from edge.spool import Spool
 from edge.tail import Tail
+from tables.rules import Rule
 from tests.edge.logs import (
     READINGS,
     TRANSITIONS,
@@ -39,10 +40,10 @@ LOST = rule(
 class Bench:
     """A pump over a folder, whose clock is the test's."""
 
-    def __init__(self, folder: Path, spool: Spool) -> None:
+    def __init__(self, folder: Path, spool: Spool, *rules: Rule) -> None:
         tail = Tail(folder, spool.positions, UTC, SETTLE_S)
         self.ledger = Ledger("home", "r", spool)
-        self.pump = Pump(tail, self.ledger, TICK)
+        self.pump = Pump(tail, self.ledger, TICK, rules)
         self._spool = spool
         self._seen = len(records(spool))
 
@@ -89,13 +90,13 @@ def test_a_quiet_device_ticks_and_more_often_for_an_hour_after_an_event(
 
 
 def test_a_tick_falls_on_each_deadline_of_its_own_rules(tmp_path: Path, spool: Spool) -> None:
-    bench = Bench(tmp_path, spool)
-    bench.ledger.follow((LOST,), at(90))
-    bench.step(100)
+    bench = Bench(tmp_path, spool, LOST)
+    seen = [bench.step(100)]
     append(tmp_path, TRANSITIONS, transition_text(103, "none"))
-    seen = [bench.step(second) for second in (103, 105, 114.9, 115)]
+    seen += [bench.step(second) for second in (103, 105, 114.9, 115)]
 
     assert seen == [
+        [("transitions", "policy", 98), ("probes", "policy", 98)],
         [],
         [("transitions", "transition", 103), ("probes", "context", 103)],
         [],

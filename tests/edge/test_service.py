@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.clock import Clock, Reading
 from edge.config import ConfigError
 from edge.ledger import Ledger
-from edge.service import Clock, Once, Shipping, Summary, run
+from edge.service import Once, Shipping, Summary, run
 from edge.spool import SpoolError
 from tests.edge.logs import (
     READINGS,
@@ -32,14 +34,14 @@ class Hours(Clock):
         self.second = 1000.0
         self._happens = happens or {}
 
-    def now(self) -> datetime:
-        return at(self.second)
+    def read(self) -> Reading:
+        return Reading(self.second, at(self.second), synchronised=True)
 
     def monotonic(self) -> float:
         return self.second
 
-    async def sleep(self, seconds: float) -> None:
-        self.second += seconds or 0.001
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        self.second += min(seconds, 0.25)
         for moment in [moment for moment in self._happens if moment <= self.second]:
             self._happens.pop(moment)()
         await asyncio.sleep(0)
@@ -54,10 +56,14 @@ class Broker(Shipping):
         self.trouble = "nobody answers" if down else ""
         self.rows: list[tuple[str, dict[str, Any]]] = []
         self._spool = ledger.spool
+        self.acknowledged = self.failed = lambda: None
         self._down = down
 
     def wake(self) -> None:
         self._wake.set()
+
+    def withdrawn(self) -> AbstractAsyncContextManager[None]:
+        raise AssertionError("nothing is claimed here")
 
     async def run(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.broker.node import Node
+from app.broker.node import Node, Outside
 from app.broker.ports import free_port
 from app.broker.topics import ensure
 from app.supervisor import READY, mortal, worker_argv
@@ -41,11 +41,13 @@ class Machine:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._began: dict[str, int] = {}
 
-    def start(self, name: str, *argv: str) -> None:
+    def start(self, name: str, *argv: str, but: str = "") -> None:
+        """Start a program, without the variable ``but``."""
+        env = {variable: value for variable, value in self._env.items() if variable != but}
         with (self.home / f"{name}.log").open("ab") as log:
             self._began[name] = log.tell()
             self._running[name] = subprocess.Popen(
-                mortal(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env
+                mortal(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
             )
 
     def start_worker(self, app: str, number: int = 1) -> None:
@@ -56,6 +58,17 @@ class Machine:
         self.start(
             f"edge-{logs.name}", *COMMAND, "edge", "--config", config, "--once", "--until", until
         )
+
+    def follow(self, logs: Path) -> None:
+        """Start an edge that follows its logs, and ships to where its configuration says."""
+        argv = (*COMMAND, "edge", "--config", str(logs / "notifications.config"))
+        self.start(f"edge-{logs.name}", *argv, but="KAFKA_BOOTSTRAP_SERVERS")
+
+    def interrupt(self, name: str) -> None:
+        """SIGTERM it, and see that it ends well."""
+        process = self._running.pop(name)
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0, self.log(name)
 
     def kill(self, name: str) -> None:
         """SIGKILL it, and see that it was alive until then."""
@@ -133,9 +146,11 @@ class Machine:
 
 
 @contextmanager
-def machine(home: Path, rules: Path, **env: str) -> Iterator[Machine]:
+def machine(
+    home: Path, rules: Path, outside: Outside | None = None, **env: str
+) -> Iterator[Machine]:
     home.mkdir(parents=True, exist_ok=True)
-    with Node(home, free_port()) as node:
+    with Node(home, free_port(), outside=outside) as node:
         asyncio.run(ensure(node.servers, PARTITIONS))
         house = Machine(home, node, rules, **env)
         try:

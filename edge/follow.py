@@ -1,0 +1,204 @@
+"""The edge beside its logs, for ever: one loop that steps, and what runs beside it."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from edge import control, systemd
+from edge.clock import Carried, StreamClock
+from edge.commands import Commands
+from edge.decider import DECIDED
+from edge.internet import Probe, parse_target
+from edge.notice import Notice
+from edge.offline import Offline
+from edge.service import FLUSH_WITHIN_S, Edge, Summary
+from edge.sim800.modem import Modem, Settings
+from edge.spool import SpoolError
+from edge.status import EdgeStatus, Pending
+from schemas import topics
+
+RETRY_S = 1.0  # when the spool could not be written
+COMPLAIN_EVERY_S = 60.0
+LONGEST_S = 60.0  # without a look at the clock: half of what the watchdog allows
+CLOCK = "clock"  # under which name the spool keeps whether the clock may be wrong
+
+log = structlog.get_logger()
+
+
+async def follow(edge: Edge) -> Summary:
+    """Follow the logs of ``edge`` until it is told to stop."""
+    following = Following(edge)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        beside = [tasks.create_task(each) for each in following.beside()]
+        await stack.enter_async_context(control.answering(edge.config.spool, following.answer))
+        with Notice(edge.config.logs, edge.woken.set) as notice:
+            await following.steps(notice)
+        await edge.flush(FLUSH_WITHIN_S, until_stopped=False)
+        for task in beside:
+            task.cancel()
+    return edge.summary(complete=True)
+
+
+class Following:
+    """What one run is made of."""
+
+    def __init__(self, edge: Edge) -> None:
+        """Put it together as the configuration of ``edge`` says."""
+        self._edge = edge
+        self._config = config = edge.config
+        kept = edge.spool.kept(CLOCK)
+        before = None if kept is None else msgspec.json.decode(kept, type=Carried)
+        self._stream = StreamClock(edge.clock.read(), edge.spool.state.reached, before)
+        self._complained_s = -COMPLAIN_EVERY_S
+        self._online: bool | None = None
+        targets = [parse_target(each) for each in config.internet.targets]
+        self._probe = Probe(targets, config.internet.every.total_seconds(), self._online_is)
+        edge.shipping.acknowledged = self._probe.acknowledged
+        edge.shipping.failed = self._probe.failed
+        self._modem = self._made_modem()
+        self._offline = Offline(
+            edge.ledger, edge.shipping, self._modem, config.numbers, config.handoff, self._reached,
+            config.logs,
+        )  # fmt: skip
+        self._commands = Commands(
+            config.numbers,
+            self._offline.reply,
+            self._offline.acknowledge,
+            lambda: self.status().text(),
+        )
+
+    def beside(self) -> list[Any]:
+        """Return what runs beside the loop, to be started."""
+        found = [self._edge.shipping.run(), self._probe.run(), self._offline.run()]
+        return found if self._modem is None else [*found, self._modem.run(), self._network_time()]
+
+    async def steps(self, notice: Notice) -> None:
+        """Step until told to stop; sleep when there is nothing to do."""
+        edge = self._edge
+        systemd.tell(systemd.READY)
+        while not edge.stop.is_set():
+            edge.woken.clear()
+            notice.watch()
+            wait_s = self._step(notice.every_s)
+            systemd.tell(systemd.ALIVE)
+            if wait_s > 0:
+                await edge.clock.wait(edge.woken, wait_s)
+            else:
+                await asyncio.sleep(0)
+        systemd.tell(systemd.STOPPING)
+
+    def status(self) -> EdgeStatus:
+        """Return how it is."""
+        edge, ledger = self._edge, self._edge.ledger
+        handing, energy = ledger.handing, ledger.decider.entries[topics.PROBES].state.facts.energy
+        deadlines = self._offline.deadlines()
+        pending = tuple(
+            Pending(each.decision.rule, str(each.decision.kind), each.decision.at,
+                    deadlines.get(each.decision.id))
+            for each in handing.untold
+        )  # fmt: skip
+        firing = {
+            name
+            for stream in DECIDED
+            for name, alert in ledger.decider.entries[stream].state.alerts.items()
+            if alert.firing
+        }
+        view = edge.spool.state.view
+        return EdgeStatus(
+            device=self._config.device,
+            at=self._now(),
+            source=view.source,
+            online=view.online,
+            waiting=edge.spool.waiting,
+            bytes=edge.spool.size,
+            shipped=edge.shipping.shipped,
+            trouble=edge.shipping.trouble,
+            pending=pending,
+            texts=sum(text.outcome is None for job in handing.jobs for text in job.texts),
+            claims=handing.claims,
+            firing=tuple(sorted(firing)),
+            soc_pct=None if energy is None else energy.soc_pct,
+            modem=None if self._modem is None else self._modem.status,
+            ignored_texts=self._commands.ignored,
+        )
+
+    async def answer(self, request: dict[str, Any]) -> Any:
+        """Answer one of our own commands."""
+        if request.get("ask") == "text":
+            return await self._offline.test(str(request["number"]), str(request["text"]))
+        return msgspec.to_builtins(self.status())
+
+    def _step(self, every_s: float) -> float:
+        """Do what is to be done now; return after how many seconds there may be more."""
+        edge, now_s = self._edge, self._edge.clock.monotonic()
+        try:
+            self._look_at_clock()
+            horizon = self._now() - self._config.settle
+            if self._online is not None:
+                edge.pump.online(self._online, horizon)
+                self._online = None
+            behind = edge.pump.step(now_s, horizon)
+        except SpoolError as error:
+            self._complain(error, now_s)
+            return RETRY_S
+        self._complained_s = -COMPLAIN_EVERY_S
+        edge.wake_shipper()
+        if behind:
+            return 0
+        settles_s = edge.pump.tail.settles_at_s
+        waits = [LONGEST_S, every_s, (edge.pump.due(horizon) - horizon).total_seconds()]
+        return max(0.001, min(waits if settles_s is None else [*waits, settles_s - now_s]))
+
+    def _look_at_clock(self) -> None:
+        step = self._stream.look(self._edge.clock.read())
+        if step is not None:
+            self._set_clock(step.was, step.is_, step.since)
+
+    def _set_clock(self, was: datetime, is_: datetime, since: datetime) -> None:
+        log.warning("clock_set", was=was.isoformat(), now=is_.isoformat())
+        ledger, settle = self._edge.ledger, self._config.settle
+        ledger.add(ledger.stamper.clock_set(was - settle, is_ - settle, since))
+        ledger.keep(CLOCK, msgspec.json.encode(self._stream.state))
+
+    async def _network_time(self) -> None:
+        """Take the time from the phone network where there is none better."""
+        assert self._modem is not None  # noqa: S101 - only started where there is one
+        while self._stream.carried:
+            await self._modem.ready()
+            time = await self._modem.network_time()
+            if time is not None:
+                step = self._stream.set(self._edge.clock.read(), time)
+                if step is not None:
+                    self._set_clock(step.was, step.is_, step.since)
+                    self._edge.woken.set()
+            await asyncio.sleep(LONGEST_S)
+
+    def _made_modem(self) -> Modem | None:
+        wanted = self._config.modem
+        if wanted is None:
+            return None
+        fields = msgspec.structs.asdict(wanted)
+        return Modem(Settings(**fields), self._heard)
+
+    def _heard(self, pdu: str) -> None:
+        self._commands.heard(pdu)
+
+    def _online_is(self, online: bool) -> None:
+        log.info("internet", online=online)
+        self._online = online
+        self._edge.woken.set()
+
+    def _now(self) -> datetime:
+        return self._stream.now(self._edge.clock.read())
+
+    def _reached(self) -> datetime:
+        return self._edge.pump.until(self._now() - self._config.settle)
+
+    def _complain(self, error: SpoolError, now_s: float) -> None:
+        if now_s - self._complained_s >= COMPLAIN_EVERY_S:
+            self._complained_s = now_s
+            log.error("spool_failed", reason=str(error))
