@@ -75,5 +75,5 @@ async def ask(spool: Path, request: Request) -> Any:
             answer = await reader.readline()
             writer.close()
     except (OSError, TimeoutError) as error:
-        raise NotRunningError(f"no edge answers at {path_of(spool)}: {error}") from None
+        raise NotRunningError(f"no edge is running on {spool} ({error})") from None
     return json.loads(answer)

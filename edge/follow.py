@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -57,7 +57,8 @@ class Following:
         self._online: bool | None = None
         targets = [parse_target(each) for each in config.internet.targets]
         self._probe = Probe(targets, config.internet.every.total_seconds(), self._online_is)
-        edge.shipping.acknowledged = self._probe.acknowledged
+        self._last_shipped: datetime | None = None
+        edge.shipping.acknowledged = self._shipped
         edge.shipping.failed = self._probe.failed
         self._modem = self._made_modem()
         self._offline = Offline(
@@ -116,6 +117,7 @@ class Following:
             waiting=edge.spool.waiting,
             bytes=edge.spool.size,
             shipped=edge.shipping.shipped,
+            last_shipped=self._last_shipped,
             trouble=edge.shipping.trouble,
             pending=pending,
             texts=sum(text.outcome is None for job in handing.jobs for text in job.texts),
@@ -186,6 +188,10 @@ class Following:
 
     def _heard(self, pdu: str) -> None:
         self._commands.heard(pdu)
+
+    def _shipped(self) -> None:
+        self._last_shipped = datetime.now(UTC)
+        self._probe.acknowledged()
 
     def _online_is(self, online: bool) -> None:
         log.info("internet", online=online)

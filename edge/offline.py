@@ -18,10 +18,11 @@ import structlog
 
 from edge import active_log, handover
 from edge.active_log import ActiveLog
+from edge.config import ModemConfig
 from edge.handover import Job, Text, Untold
 from edge.ledger import Ledger
 from edge.sim800 import gsm
-from edge.sim800.modem import Modem, Outcome, Result, State
+from edge.sim800.modem import Modem, Outcome, Result, Settings, State
 from edge.sim800.pdu import Part, fitted, submit
 from edge.spool import SpoolError
 from schemas.decision import Severity
@@ -32,6 +33,7 @@ AT_A_START = 3  # a start gives the servers at least this part of ``handoff``
 RETRY_S = 5.0
 LONGEST_WAIT_S = 3_600.0
 REPLIES = 10
+READY_S = 60.0  # of a modem that has only just been opened
 REFERENCES = 256  # of long texts: one octet
 
 log = structlog.get_logger()
@@ -262,3 +264,20 @@ class Offline:
             if handover.next_text(self._ledger.handing) is None:
                 return
             await asyncio.sleep(min(left_s, RETRY_S))
+
+
+async def text_once(modem: ModemConfig, number: str, text: str) -> dict[str, str]:
+    """Open ``modem``, text ``text`` to ``number``, and return what became of it."""
+    opened = Modem(Settings(**msgspec.structs.asdict(modem)), lambda _pdu: None)
+    keeping = asyncio.create_task(opened.run())
+    try:
+        async with asyncio.timeout(READY_S):
+            await opened.ready()
+        parts = submit(number, fitted(gsm.readable(text)), 0, report=False)
+        result = await opened.send(parts, lambda: None)
+    except TimeoutError:
+        return {"outcome": "not_sent", "reason": opened.status.trouble or "it does not get ready"}
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    return {"outcome": str(result.outcome), "reason": result.reason}

@@ -19,7 +19,8 @@ class Pending(msgspec.Struct, frozen=True):
 class EdgeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """waiting: records in the spool. texts: that are still to be sent.
 
-    shipped: since its start. trouble: why nothing is shipped, or empty. online: None is unknown.
+    shipped: since its start; last_shipped: None is nothing yet. trouble: why nothing is shipped,
+    or empty. online: None is unknown.
     firing: rules whose episodes last. soc_pct: the battery's state of charge.
     """
 
@@ -30,6 +31,7 @@ class EdgeStatus(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     bytes: int
     shipped: int
+    last_shipped: datetime | None
     trouble: str
     pending: tuple[Pending, ...]
     texts: int

@@ -12,11 +12,15 @@ import click
 from app import house, kafka, rules_file, settings
 from app.audit import Audit, Report
 from app.broker.errors import BrokerError
-from app.broker.ports import free_port
+from app.broker.link import Link
+from app.broker.node import Outside
+from app.broker.ports import LOOPBACK, free_port
 from app.cli.saying import say
 from app.cli.showing import counted
 from app.database import DatabaseError
 from app.directory import Directory
+from app.sim800 import Simulator
+from app.sim800.pty import Sent as TextSent
 from app.supervisor import NotReadyError, until_interrupted
 from schemas import codec, topics
 from schemas.decision import Decision, Kind
@@ -33,11 +37,23 @@ for = "5s"
 clear_for = "2s"
 reset = "30s"
 """
+ANN = "+15550100"
 CONFIG = """\
 device = "{device}"
 brokers = "{brokers}"
 tick = "1s"
 settle = "0.5s"
+numbers = ["{number}"]
+handoff = "6s"
+
+[modem]
+port = "{modem}"
+
+[[rule]]
+name = "grid_lost"
+for = "5s"
+clear_for = "2s"
+reset = "30s"
 """
 # Seconds from the beginning, what the changeover box writes, and what a person should expect of it.
 STORY = (
@@ -49,11 +65,16 @@ STORY = (
     (38, "inverter", "grid", "it is over; nobody was told, so nobody is told that it is over"),
     (50, "grid", "inverter", "the reset has passed: this outage is told, with the one suppressed"),
     (60, "inverter", "grid", "the grid is back"),
+    (86, "grid", "inverter", "the grid goes, and with it the internet of the house"),
+    (106, "inverter", "grid", "the grid is back; this is told by the servers again"),
 )
-END_S = 66
+CUT_S, MENDED_S = 84, 102
+END_S = 114
 EXPECTED = Counter(
-    {Kind.FIRED: 2, Kind.RESOLVED: 2, Kind.SUPPRESSED: 1, Kind.SUPPRESSED_RESOLVED: 1}
+    {Kind.FIRED: 3, Kind.RESOLVED: 3, Kind.SUPPRESSED: 1, Kind.SUPPRESSED_RESOLVED: 1}
 )
+# Ann by three channels and Bob by one, told six times; one of them by the device, by text.
+MESSAGES = 6 * 4
 WHY = {
     Kind.FIRED: "it held for as long as it must, so people are told",
     Kind.RESOLVED: "it is gone for as long as it must; those who were told are told so",
@@ -79,6 +100,10 @@ class Seen:
             if decision.suppressed and decision.kind is Kind.FIRED:
                 say(f"           and it says that {decision.suppressed} was suppressed since")
 
+    def texted(self, sent: TextSent) -> None:
+        """Tell what the device texts by itself."""
+        say(f"  text from the device's modem to {sent.text.number}: {sent.text.text}")
+
     def delivered(self, sent: Sent) -> None:
         """Tell where the message lies."""
         if sent.message not in self.sent:
@@ -87,13 +112,13 @@ class Seen:
 
     @property
     def complete(self) -> bool:
-        """Return whether all went as the story says: four messages told, each on three channels."""
+        """Return whether all went as the story says: everybody told, nobody twice."""
         kinds = Counter(decision.kind for decision in self.decisions.values())
-        return kinds == EXPECTED and len(self.sent) == 4 * 3 + 4 * 1
+        return kinds == EXPECTED and len(self.sent) == MESSAGES
 
 
 @click.command(name="demo")
-@click.option("--once", is_flag=True, help="End by itself after about 90 s.")
+@click.option("--once", is_flag=True, help="End by itself after about two minutes.")
 def demo(once: bool) -> None:
     """Show the whole product at work, on logs it writes itself, in a fresh folder.
 
@@ -122,36 +147,60 @@ def _settings() -> settings.Settings:
 async def _demo(once: bool) -> bool:
     read = _settings()
     device = read.home_dir / "device"
-    config = device / "notifications.config"
-    config.write_text(CONFIG.format(device=DEVICE, brokers=read.servers))
+    inner = free_port(read.broker_port, read.dashboard_port)
+    outside = Outside(inner, free_port(inner, read.broker_port, read.dashboard_port))
+    modem, config = device / "modem", device / "notifications.config"
+    brokers = f"{LOOPBACK}:{outside.reached_by}"
+    config.write_text(CONFIG.format(device=DEVICE, brokers=brokers, number=ANN, modem=modem))
     _people(read)
     seen = Seen()
-    say(f"a home with a grid and an inverter; everything lies in {read.home_dir}")
-    async with house.running(read, say, config=config):
+    say(f"a home with a grid, an inverter and a modem; everything lies in {read.home_dir}")
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(Simulator(modem, seen.texted))
+        link = await stack.enter_async_context(Link(outside.reached_by, inner))
+        house_running = house.running(read, say, config=config, outside=outside)
+        await stack.enter_async_context(house_running)
         say(f"look at it: http://127.0.0.1:{read.dashboard_port}/")
         say(f"or ask it: {_variables(read)} changeover tables show {DEVICE}")
-        watching = asyncio.create_task(_watch(read.servers, seen))
-        probing = asyncio.create_task(_probe(device))
-        ended = asyncio.create_task(until_interrupted())
-        telling = asyncio.create_task(_tell(device))
-        await asyncio.wait({telling, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if telling.done() and not once:
-            say("that was the story; all goes on until Ctrl-C")
-            await ended
-        for task in (telling, probing, watching, ended):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await _told(read, device, link, seen, once=once)
         report = await Audit(read.servers, rules_file.load(read.rules)).run(30, lambda *_: None)
         _summarise(read, seen, report)
     return not once or (seen.complete and not report.differences)
+
+
+async def _told(
+    read: settings.Settings, device: Path, link: Link, seen: Seen, *, once: bool
+) -> None:
+    """Tell the story, and say what comes of it; unless ``once``, until Ctrl-C."""
+    watching = asyncio.create_task(_watch(read.servers, seen))
+    probing = asyncio.create_task(_probe(device))
+    cutting = asyncio.create_task(_cut(link))
+    ended = asyncio.create_task(until_interrupted())
+    telling = asyncio.create_task(_tell(device))
+    await asyncio.wait({telling, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if telling.done() and not once:
+        say("that was the story; all goes on until Ctrl-C")
+        await ended
+    for task in (telling, cutting, probing, watching, ended):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _cut(link: Link) -> None:
+    """Cut the internet of the house, and mend it."""
+    await asyncio.sleep(CUT_S)
+    link.cut(silently=True)
+    await asyncio.sleep(MENDED_S - CUT_S)
+    say("the internet is back: the servers hear of it all, and text nobody whom the device texted")
+    link.mend()
 
 
 def _people(read: settings.Settings) -> None:
     directory = Directory(read.database_url)
     directory.add_person("ann", "Ann")
     directory.add_contact("ann", Channel.EMAIL, "ann@example.com")
-    directory.add_contact("ann", Channel.SMS, "+15550100")
+    directory.add_contact("ann", Channel.SMS, ANN)
     directory.add_contact("ann", Channel.PUSH, "demo-registration")
     directory.add_person("bob", "Bob")
     directory.add_contact("bob", Channel.EMAIL, "bob@example.com")

@@ -10,8 +10,9 @@ from time import monotonic
 import click
 import msgspec
 
+from app.cli.edge_tools import check, config_option, status, test_sms
 from app.cli.instants import INSTANT
-from edge.config import CONFIG_NAME, ConfigError, load
+from edge.config import ConfigError, load
 from edge.service import PATIENCE_S, Once, Progress, Summary, run
 from edge.spool import SpoolError
 from schemas.duration import Duration
@@ -19,15 +20,8 @@ from schemas.duration import Duration
 SHOW_EVERY_S = 0.2
 
 
-@click.command(name="edge")
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=CONFIG_NAME,
-    show_default=True,
-    help="The device's configuration.",
-)
+@click.group(name="edge", invoke_without_command=True)
+@config_option
 @click.option("--once", is_flag=True, help="Read the logs to their ends, ship everything, end.")
 @click.option("--until", type=INSTANT, help="With --once: let time run on to this instant.")
 @click.option(
@@ -37,11 +31,20 @@ SHOW_EVERY_S = 0.2
     help="With --once: give up when the broker took nothing for so long.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def edge(file: Path, once: bool, until: datetime | None, patience: str, as_json: bool) -> None:
+@click.pass_context
+def edge(
+    context: click.Context,
+    file: Path,
+    once: bool,
+    until: datetime | None,
+    patience: str,
+    as_json: bool,
+) -> None:
     """Follow a device's four logs and ship them to Kafka, until stopped.
 
     What cannot be shipped waits in the spool, a file beside the configuration, and goes out when
-    the broker is back, also after a restart.
+    the broker is back, also after a restart. What the servers do not take in time of the rules that
+    the configuration lists, the device texts itself.
 
     \b
     changeover edge --config /etc/changeover/notifications.config
@@ -50,6 +53,8 @@ def edge(file: Path, once: bool, until: datetime | None, patience: str, as_json:
     Exit code 1: something could not be shipped and waits in the spool. 2: the command or the
     configuration is wrong.
     """
+    if context.invoked_subcommand is not None:
+        return
     if until is not None and not once:
         raise click.UsageError("--until goes with --once")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # edge.ship says it, once a minute
@@ -63,6 +68,10 @@ def edge(file: Path, once: bool, until: datetime | None, patience: str, as_json:
         click.echo(msgspec.json.encode(summary) if as_json else _sentence(summary))
     if not summary.complete:
         raise click.ClickException(_left(summary))
+
+
+for tool in (status, check, test_sms):
+    edge.add_command(tool)
 
 
 def _run(file: Path, once: Once | None, patience: timedelta) -> Summary:

@@ -1,6 +1,7 @@
 """The serial port, on a thread of its own that sleeps until something comes."""
 
 import asyncio
+import os
 import termios
 import threading
 from collections.abc import Callable
@@ -14,6 +15,12 @@ BROKEN = (serial.SerialException, OSError, termios.error)  # an unplugged one ra
 
 class PortLostError(Exception):
     """The port cannot be opened, or is gone."""
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a port does not open, without what pyserial says around it."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)
 
 
 class Port:
@@ -33,7 +40,7 @@ class Port:
                 path, baud, timeout=None, write_timeout=WRITE_WITHIN_S, exclusive=True
             )
         except (*BROKEN, ValueError) as error:
-            raise PortLostError(f"{path}: {error}") from None
+            raise PortLostError(f"{path} cannot be opened: {_reason(error)}") from None
         self._thread = threading.Thread(target=self._read, name="modem", daemon=True)
         self._thread.start()
 

@@ -1,0 +1,137 @@
+"""Is a device set up so that it can do its work: configuration, folders, ports, permissions."""
+
+import asyncio
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from edge.clock import synchronised
+from edge.config import Config
+from edge.internet import Target, parse_target, reachable
+from edge.parse import ACTIVE_LOG, LOGS
+from edge.sim800.port import Port, PortLostError
+from edge.spool_file import SpoolError, locked
+
+ANSWERS_S = 5.0
+NOBODY = "does not connect: look at brokers, and at the network"
+
+
+class Verdict(StrEnum):
+    """Good, to be looked at, or in the way."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was looked at, and what is the matter with it."""
+
+    what: str
+    verdict: Verdict
+    says: str
+
+
+OK, WARNING, WRONG = Verdict
+
+
+async def check(file: Path, config: Config) -> AsyncIterator[Finding]:
+    """Yield what is found about ``config``, which stands in ``file``."""
+    yield Finding("configuration", OK, f"device {config.device}")
+    for finding in (*_secrets(file, config), *_logs(config), *_spool(config), *_texts(config)):
+        yield finding
+    for broker in config.brokers:
+        yield await _broker(broker)
+    for text in config.internet.targets:
+        right = await reachable([parse_target(text)], ANSWERS_S)
+        says = "answers rightly" if right else "does not answer as it should"
+        yield Finding(f"internet {text}", OK if right else WARNING, says)
+    if not config.internet.targets:
+        yield Finding("internet", WARNING, "no targets: only the broker's word counts; see README")
+    yield _modem(config)
+    if synchronised():
+        yield Finding("clock", OK, "synchronised")
+    else:
+        yield Finding("clock", WARNING, "nobody keeps it right: install chrony, or the like")
+
+
+def _secrets(file: Path, config: Config) -> Iterator[Finding]:
+    if config.modem is not None and config.modem.pin and file.stat().st_mode & stat.S_IROTH:
+        yield Finding("configuration", WARNING, f"everybody may read the PIN: chmod o-r {file}")
+
+
+def _logs(config: Config) -> Iterator[Finding]:
+    if not config.logs.is_dir():
+        yield Finding("logs", WRONG, f"there is no folder {config.logs}; make it, or name another")
+        return
+    for log in LOGS:
+        path = config.logs / log
+        if not path.exists():
+            yield Finding(log, WARNING if log != ACTIVE_LOG else OK, "is not there yet")
+        elif not path.is_file() or not os.access(path, os.R_OK):
+            yield Finding(log, WRONG, f"cannot be read: look at {path}")
+        else:
+            yield Finding(log, OK, f"{path.stat().st_size:,} bytes")
+    active = config.logs / ACTIVE_LOG
+    if not os.access(active if active.exists() else config.logs, os.W_OK):
+        yield Finding(ACTIVE_LOG, WRONG, f"cannot be written: look at {active}")
+
+
+def _spool(config: Config) -> Iterator[Finding]:
+    folder = config.spool.parent
+    if not os.access(folder, os.W_OK):
+        yield Finding("spool", WRONG, f"{folder} is not there, or cannot be written")
+        return
+    free = shutil.disk_usage(folder).free
+    if free < config.spool_limit:
+        yield Finding("spool", WARNING, f"{free / 1e6:,.0f} MB are free, less than its limit")
+    try:
+        os.close(locked(config.spool))
+        yield Finding("spool", OK, str(config.spool))
+    except SpoolError:
+        yield Finding("spool", OK, f"{config.spool}; an edge is running")
+
+
+def _texts(config: Config) -> Iterator[Finding]:
+    if config.numbers and config.modem is None:
+        yield Finding("texts", WRONG, "there are numbers and no [modem]: nobody can be texted")
+    elif config.modem is not None and not config.numbers:
+        yield Finding("texts", WARNING, "there is a modem and no numbers: nobody is texted")
+    elif config.numbers:
+        rules = ", ".join(rule.name for rule in config.rules)
+        yield Finding("texts", OK, f"{len(config.numbers)} number(s); decided here: {rules}")
+
+
+async def _broker(broker: str) -> Finding:
+    host, _, port = broker.rpartition(":")
+    right = await reachable([Target(host.strip("[]"), int(port))], ANSWERS_S)
+    return Finding(f"broker {broker}", OK if right else WRONG, "connects" if right else NOBODY)
+
+
+def _modem(config: Config) -> Finding:
+    if config.modem is None:
+        return Finding("modem", OK, "there is none")
+    path = Path(config.modem.port)
+    if not path.exists():
+        return Finding("modem", WRONG, f"{path} is not there; look at ls /dev/serial/by-id")
+    if not os.access(path, os.R_OK | os.W_OK):
+        return Finding("modem", WRONG, f"{path} may not be used: add the user to group dialout")
+    with suppress(PortLostError):
+        Port(config.modem.port, config.modem.baud, lambda _data: None).close()
+        return Finding("modem", OK, f"{path} opens")
+    return Finding("modem", WARNING, f"{path} is in use: by the edge that runs, or another program")
+
+
+def checked(file: Path, config: Config) -> list[Finding]:
+    """Return all that is found about ``config``, which stands in ``file``."""
+
+    async def all_of() -> list[Finding]:
+        return [finding async for finding in check(file, config)]
+
+    return asyncio.run(all_of())
