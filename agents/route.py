@@ -135,12 +135,19 @@ class Step:
         return book, sends + more
 
     def _digest(self, book: Book, digest: Digest) -> tuple[Book, list[Send]]:
-        audience: set[Recipient] = set()
+        hears: dict[Recipient, list[Decision]] = {}
         for decision in digest.decisions:
             today = self._today(decision, self._rule(book, decision))
             book, listed = routing.route(book, decision, today)
-            audience.update(listed)
-        return book, [telling.of_digest(digest, each, self._now) for each in sorted(audience)]
+            for each in listed:
+                hears.setdefault(each, []).append(decision)
+        sends = [
+            telling.of_digest(
+                msgspec.structs.replace(digest, decisions=tuple(decisions)), each, self._now
+            )
+            for each, decisions in sorted(hears.items())
+        ]
+        return book, sends
 
     def _answer(self, book: Book, answered: Answered) -> tuple[Book, list[Send]]:
         texts = book.texts.get(answered.notification)
@@ -155,12 +162,12 @@ class Step:
         ]
 
     def _instead(self, book: Book, decision: Decision, to: Recipient, *, flagged: bool) -> Send:
-        """Return what is sent to a number in place of the device's text, or so that it is sure."""
-        told = book.rules.get(decision.rule)
-        newest = told is None or told.episode == decision.episode
+        """Return what is sent to a number in place of the device's text, or so that it is sure.
+
+        However old it is: nobody else has told that number.
+        """
         rule = self._rule(book, decision)
-        since = self._now if newest and decision.kind is not Kind.RESOLVED else decision.at
-        return telling.of(decision, rule, to, since, self._now, flagged=flagged)
+        return telling.of(decision, rule, to, self._now, self._now, flagged=flagged)
 
     def _rule(self, book: Book, decision: Decision) -> Rule | None:
         in_force = apps.rules.book(decision.stream).at((decision.at, self._appended_ms))

@@ -218,6 +218,15 @@ def silenced(handing: Handing, decision: Decision) -> bool:
     )
 
 
+def unheard(handing: Handing, decision: Decision) -> bool:
+    """Return whether ``decision`` ends an episode of which the servers have yet to tell."""
+    return decision.kind is Kind.RESOLVED and any(
+        (each.decision.rule, each.decision.episode) == (decision.rule, decision.episode)
+        and each.decision.kind is not Kind.RESOLVED
+        for each in handing.untold
+    )
+
+
 def next_text(handing: Handing) -> tuple[Job, Text] | None:
     """Return the text that is to be sent next: of the oldest claim that has one."""
     for job in handing.jobs:

@@ -98,8 +98,10 @@ class Offline:
             if overdue:
                 async with self._shipping.withdrawn():
                     await self._claim([each for each in self._overdue() if each in overdue])
-            self._texts.set()
-            await self._until_due()
+                self._texts.set()
+            else:
+                self._texts.set()
+                await self._until_due()
 
     async def _claim(self, overdue: list[Untold]) -> None:
         for untold in overdue:
@@ -136,6 +138,7 @@ class Offline:
             if deadlines[each.decision.id] <= loop_s
             and now <= each.useful_until
             and not handover.silenced(self._ledger.handing, each.decision)
+            and not handover.unheard(self._ledger.handing, each.decision)
         ]
 
     def _deadline(self, untold: Untold, loop_s: float, now: datetime) -> float:

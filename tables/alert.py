@@ -206,8 +206,13 @@ def _decided(rule: Rule, alert: Alert, kind: Kind, at: datetime) -> Alert:
 
 
 def claimed(rule: Rule, alert: Alert, kind: Kind, at: datetime) -> Alert:
-    """Return ``alert`` once its device has told of the present episode itself, as of ``at``."""
+    """Return ``alert`` once its device has told of it itself, as of ``at``.
+
+    What it told of an episode before the present one says nothing of this one.
+    """
     if not alert.firing or alert.told or not (kind is FIRED or kind is REPEATED):
+        return alert
+    if alert.episode is None or alert.episode > at:
         return alert
     rearm_at = at + rule.reset if alert.rearm_at is None else max(alert.rearm_at, at + rule.reset)
     return msgspec.structs.replace(alert, told=True, rearm_at=rearm_at, suppressed=0)

@@ -100,24 +100,31 @@ def drain(
     stream: str, pending: Pending, state: State, event: EdgeEvent, appended_ms: int
 ) -> tuple[Pending, list[Outcome]]:
     """Return what is pending once ``event`` has drained ``stream``, and what that releases."""
-    now, over, outcomes = instant(appended_ms), list[Decision](), list[Outcome]()
-    for waiting in pending.held:
-        decision, late = waiting.decision, now > waiting.useful_until
-        if late and not _holds(state, decision):
-            over.append(decision)
-            continue
-        identity = handover_id("released", event, stream, decision.id)
-        released = Released(id=identity, device=event.device, decision=decision, afresh=late)
-        outcomes.append(released)
-    if over:
+    now, outcomes = instant(appended_ms), list[Outcome]()
+    over = {  # episodes: what else is held of them goes along
+        (decision.rule, decision.episode)
+        for decision, useful_until in ((each.decision, each.useful_until) for each in pending.held)
+        if now > useful_until and not _holds(state, decision)
+    }
+    told = [each for each in pending.held if (each.decision.rule, each.decision.episode) in over]
+    if told:
         digest = Digest(
             id=handover_id("digest", event, stream),
             device=event.device,
             stream=stream,
-            decisions=tuple(over),
+            decisions=tuple(each.decision for each in told),
             unlisted=pending.unlisted,
         )
         outcomes.append(digest)
+    for waiting in (each for each in pending.held if each not in told):
+        decision = waiting.decision
+        released = Released(
+            id=handover_id("released", event, stream, decision.id),
+            device=event.device,
+            decision=decision,
+            afresh=now > waiting.useful_until,
+        )
+        outcomes.append(released)
     return msgspec.structs.replace(pending, held=(), unlisted=0), outcomes
 
 

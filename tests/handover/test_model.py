@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from edge.handover import Text
 from schemas.events import Source, Texted
 from tests.handover.world import RULE, World
 
-STEPS, EXAMPLES = 60, int(os.environ.get("HANDOVER_EXAMPLES", "350"))
+STEPS, EXAMPLES = 60, int(os.environ.get("HANDOVER_EXAMPLES", "600"))
 COUNTED: Counter[str] = Counter()
 
 
@@ -57,6 +56,14 @@ class Handover(RuleBasedStateMachine):
     def source_changes(self, to: Source) -> None:
         self._count("source changes")
         self.world.change(to)
+
+    @precondition(lambda self: self.world.flying is None)
+    @rule(to=st.sampled_from([Source.INVERTER, Source.NONE]), seconds=st.sampled_from([25, 40]))
+    def outage_that_nobody_hears_of(self, to: Source, seconds: int) -> None:
+        self._count("outage")
+        self.world.change(to)
+        self.world.pass_time(seconds)
+        self.world.pass_time(seconds)
 
     @rule(most=st.sampled_from([1, 2, 50]))
     def handed_over(self, most: int) -> None:
@@ -92,11 +99,11 @@ class Handover(RuleBasedStateMachine):
         self._count("claimed")
         self.world.claim()
 
-    @precondition(lambda self: self._given is None)
+    @precondition(lambda self: self._given is None and self.world.to_text)
     @rule()
     def modem_is_given_a_text(self) -> None:
+        self._count("text given")
         self._given = self.world.give()
-        self._count("text given" if self._given else "nothing to text")
 
     @precondition(lambda self: self._given is not None)
     @rule(outcome=st.sampled_from(["sent", "unknown, sent", "unknown", "refused", "failed"]))
@@ -140,15 +147,14 @@ class Handover(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def _rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps, "rules", Fixed("nowhere", (RULE,), lambda: 0.0))
-    yield
 
 
 @pytest.mark.usefixtures("_rules")
 def test_somebody_tells_and_both_only_when_it_is_said() -> None:
     COUNTED.clear()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Handover,
         settings=settings(
             max_examples=EXAMPLES,
@@ -160,4 +166,5 @@ def test_somebody_tells_and_both_only_when_it_is_said() -> None:
     print(dict(COUNTED))
 
     assert COUNTED["steps"] >= min(20_000, EXAMPLES * 30)
+    assert COUNTED["claimed"] > 100
     assert COUNTED["both, flagged"] > 0

@@ -1,10 +1,9 @@
 """Both sides of the hand-over and the link between them, without a thread or a clock.
 
-The device's ledger and spool, and the servers' folds and routing, are the real ones; what is made up
-is the link, the modem, and when anybody is killed.
+The device's ledger and spool, and the servers' folds and routing, are the real ones; what is made
+up is the link, the modem, and when anybody is killed.
 """
 
-import copy
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ import msgspec
 from agents.route import Step
 from app.directory import Contact, Snapshot
 from app.stream.batches import KafkaRecord
-from edge.handover import Text, Untold, next_text, silenced
+from edge.handover import Text, Untold, next_text, silenced, unheard
 from edge.ledger import Ledger
 from edge.parse import TransitionLine
 from edge.ship import _appended
@@ -31,6 +30,7 @@ from tables.entries import Entry
 from tables.intake import take
 from tables.routing import Book, settled
 from tables.rulebook import Rulebook
+from tables.wording import text
 from tests.events import at, rule
 from tests.records import fetched
 
@@ -43,7 +43,7 @@ RULE = rule(
 )
 REPEATING = rule(
     'name="none"\nstream="transitions"\nwhen={field="source",equals="none"}\nfor="0s"\n'
-    'clear_for="5s"\nreset="60s"\nseverity="critical"'
+    'clear_for="5s"\nreset="600s"\nseverity="critical"'
 )
 PEOPLE = Snapshot(
     1,
@@ -113,7 +113,7 @@ class Server:
                 self.sent.append(value)
         told = outcome.decisions if isinstance(outcome, Digest) else (outcome,)
         ids = {outcome.id, *(getattr(each, "decision", each).id for each in told)}
-        return settled(copy.deepcopy(book), ids)
+        return settled(book, ids)
 
     def told(self) -> Counter[str]:
         """Return how many messages to NUMBER told each decision, by the decision's id."""
@@ -121,12 +121,11 @@ class Server:
         for message in {each.id: each for each in self.sent}.values():
             if message.address == NUMBER:
                 digest = self.outcomes.get(message.notification)
-                ids = (
-                    [each.id for each in digest.decisions]
-                    if isinstance(digest, Digest)
-                    else [message.notification]
-                )
-                found.update(ids)
+                if isinstance(digest, Digest):  # it tells each number what that has not heard
+                    told = (each for each in digest.decisions if text(each) in message.text)
+                    found.update(each.id for each in told)
+                else:
+                    found[message.notification] += 1
         return found
 
 
@@ -195,7 +194,7 @@ class World:
             return
         newest, catch = self.ledger.newest(STREAM), Catch()
         for row in rows:
-            _appended(catch, row, newest)  # type: ignore[arg-type]
+            _appended(catch, row, newest)
         drained = newest if rows[-1].seq == newest else None
         if drained is not None:
             self.ledger.given[STREAM] = drained
@@ -230,6 +229,7 @@ class World:
             for each in handing.untold
             if at(self._seen[each.decision.id]) + HANDOFF <= self.time <= each.useful_until
             and not silenced(handing, each.decision)
+            and not unheard(handing, each.decision)
         ]
 
     def claim(self) -> None:
@@ -239,6 +239,10 @@ class World:
             for untold in self.overdue():
                 self.ledger.claim(untold, [NUMBER], "text", self.time)
             self.commit()
+
+    @property
+    def to_text(self) -> bool:
+        return next_text(self.ledger.handing) is not None
 
     def give(self) -> tuple[int, Text, str] | None:
         """Give the modem the next text: from here on it may have been sent."""
