@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from bench import core, latency, state, worker
+from bench import core, device, latency, state, worker
 from bench.measure import Result
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -23,6 +23,9 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "memory": state.memory,
     "latency": latency.latency,
     "scale": worker.scale,
+    "tail": device.tail,
+    "device": device.memory,
+    "texts": device.texts,
 }
 
 

@@ -101,12 +101,16 @@ def drain(
 ) -> tuple[Pending, list[Outcome]]:
     """Return what is pending once ``event`` has drained ``stream``, and what that releases."""
     now, outcomes = instant(appended_ms), list[Outcome]()
-    over = {  # episodes: what else is held of them goes along
-        (decision.rule, decision.episode)
-        for decision, useful_until in ((each.decision, each.useful_until) for each in pending.held)
-        if now > useful_until and not _holds(state, decision)
-    }
-    told = [each for each in pending.held if (each.decision.rule, each.decision.episode) in over]
+    last: dict[str, int] = {}  # by rule, the last that is too old and over
+    for place, waiting in enumerate(pending.held):
+        if now > waiting.useful_until and not _holds(state, waiting.decision):
+            episode = waiting.decision.rule, waiting.decision.episode
+            for later, other in enumerate(pending.held[place:], place):
+                if (other.decision.rule, other.decision.episode) == episode:
+                    last[waiting.decision.rule] = later
+    told = [  # what is held of a rule before that goes along: people hear of it in its order
+        each for place, each in enumerate(pending.held) if place <= last.get(each.decision.rule, -1)
+    ]
     if told:
         digest = Digest(
             id=handover_id("digest", event, stream),
@@ -182,11 +186,17 @@ def _claimed(
 
 
 def _matching(pending: Pending, before: State, theirs: Decision) -> Iterator[Decision]:
-    """Yield our decisions that ``theirs`` means: the same, else one whose span overlaps with it."""
+    """Yield our decisions that ``theirs`` means, the best first.
+
+    An episode that has one name on both sides was decided alike: ``theirs`` is held, or was told.
+    Else it is the one of another name whose span overlaps with it.
+    """
     held = [each.decision for each in pending.held]
-    yield from (each for each in held if each.id == theirs.id)
-    yield from (each for each in held if _overlap(each, theirs))
     alert = before.alerts.get(theirs.rule, CLEAR)
+    yield from (each for each in held if each.id == theirs.id)
+    if alert.episode == theirs.episode and alert.told:
+        yield theirs
+    yield from (each for each in held if _overlap(each, theirs))
     told = _told(alert, theirs)
     if told is not None and _overlap(told, theirs):
         yield told

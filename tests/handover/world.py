@@ -30,7 +30,7 @@ from tables.entries import Entry
 from tables.intake import take
 from tables.routing import Book, settled
 from tables.rulebook import Rulebook
-from tables.wording import text
+from tables.wording import LISTED, text
 from tests.events import at, rule
 from tests.records import fetched
 
@@ -122,7 +122,8 @@ class Server:
             if message.address == NUMBER:
                 digest = self.outcomes.get(message.notification)
                 if isinstance(digest, Digest):  # it tells each number what that has not heard
-                    told = (each for each in digest.decisions if text(each) in message.text)
+                    long = len(digest.decisions) > LISTED  # then it tells of the oldest by number
+                    told = (e for e in digest.decisions if long or text(e) in message.text)
                     found.update(each.id for each in told)
                 else:
                     found[message.notification] += 1

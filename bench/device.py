@@ -1,0 +1,201 @@
+"""The device's program beside its peers: lines to the broker, memory, wake-ups, and texts."""
+
+import asyncio
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import click
+
+from app.sim800 import Simulator
+from bench.cluster import DEADLINE_S, POLL_S, broker
+from bench.measure import Result, result, rounds
+from tests.sim800.peers import running
+
+LINES = 100_000
+BURST = 500_000
+ROUNDS = 3
+IDLE_S = float(os.environ.get("BENCH_IDLE_S", "300"))
+LATENCY_S = 2.0
+TEXTS = 5
+NUMBER = "+380441234567"
+EDGE = (sys.executable, "-c", "from app.cli import main; main()", "edge")
+CONFIG = 'device = "bench"\nbrokers = "{servers}"\nspool_limit_mb = 2000\n'
+RSYSLOG = """\
+global(workDirectory="{folder}" maxMessageSize="64k")
+module(load="imfile" mode="inotify")
+module(load="omkafka")
+template(name="raw" type="string" string="%msg%")
+input(type="imfile" file="{folder}/probeEnergy.log" tag="x" ruleset="ship" readMode="0")
+ruleset(name="ship") {{
+  action(type="omkafka" broker="{servers}" topic="probes" template="raw" key="bench"
+    confParam=["acks=all", "compression.codec=zstd", "queue.buffering.max.messages=1000000"]
+    resubmitOnFailure="on" keepFailedMessages="on" failedMsgFile="{folder}/failed")
+}}
+"""
+
+
+def lines(count: int, first: int = 0) -> str:
+    """Return readings, one a second."""
+    return "".join(
+        f"2026-01-{1 + n // 86_400 % 28:02}T{n // 3_600 % 24:02}:{n // 60 % 60:02}:{n % 60:02}Z "
+        f"power_w={n % 900} energy_wh=1.1 battery_v=51.3 soc_pct=87\n"
+        for n in range(first, first + count)
+    )
+
+
+def tail() -> list[Result]:
+    """Lines from a log to the broker, acks=all: lines a CPU second beside rsyslog's."""
+    if shutil.which("rsyslogd") is None:
+        raise click.ClickException("rsyslogd is missing: apt-get install rsyslog rsyslog-kafka")
+    values = [_cpu(_rsyslog) / _cpu(_ours) for _ in rounds(ROUNDS)]
+    return [result("tail, lines a CPU s", values, 2.0, "higher", "x rsyslog")]
+
+
+def _cpu(ship: Callable[[Path, str], None]) -> float:
+    """Return the CPU seconds of children in which ``ship`` brings LINES to a broker."""
+    with tempfile.TemporaryDirectory() as place, broker(Path(place) / "servers") as node:
+        folder = Path(place) / "device"
+        folder.mkdir()
+        (folder / "probeEnergy.log").write_text(lines(LINES))
+        before = _children_s()
+        ship(folder, node.servers)
+        return _children_s() - before
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _ours(folder: Path, servers: str) -> None:
+    (folder / "notifications.config").write_text(CONFIG.format(servers=servers))
+    config = str(folder / "notifications.config")
+    done = subprocess.run((*EDGE, "--config", config, "--once"), check=True, capture_output=True)
+    if b"100,000 lines read (0 malformed)" not in done.stdout:
+        raise RuntimeError(done.stdout.decode())
+
+
+def _rsyslog(folder: Path, servers: str) -> None:
+    config = folder / "rsyslog.conf"
+    config.write_text(RSYSLOG.format(folder=folder, servers=servers))
+    argv = ("rsyslogd", "-n", "-f", str(config), "-i", str(folder / "pid"))
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline_s = time.monotonic() + DEADLINE_S
+        while asyncio.run(_count(servers)) < LINES:
+            if time.monotonic() > deadline_s:
+                raise RuntimeError("rsyslog did not bring all lines to the broker")
+            time.sleep(0.2)
+        process.terminate()
+
+
+async def _count(servers: str) -> int:
+    from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - a heavy import
+
+    async with AIOKafkaConsumer(bootstrap_servers=servers) as consumer:
+        ends = await consumer.end_offsets([TopicPartition("probes", n) for n in range(4)])
+        return sum(ends.values())
+
+
+def memory() -> list[Result]:
+    """Resident memory with modem and broker, its growth in a burst, and wake-ups when idle."""
+    with (
+        tempfile.TemporaryDirectory() as place,
+        broker(Path(place) / "servers") as node,
+        Simulator(Path(place) / "modem") as sim,
+        _edge(Path(place) / "device", node.servers, sim) as process,
+    ):
+        folder = Path(place) / "device"
+        (folder / "Transition.log").write_text("2026-01-01T00:00:00Z from=inverter to=grid\n")
+        time.sleep(10)
+        before = _status(process.pid, "VmRSS")
+        with (folder / "probeEnergy.log").open("a") as log:
+            for first in range(0, BURST, 10_000):
+                log.write(lines(10_000, first))
+        while asyncio.run(_count(node.servers)) < BURST:
+            time.sleep(1)
+        time.sleep(10)
+        after = _status(process.pid, "VmRSS")
+        wakes = [_wakes(process.pid)]
+        polls = len(sim.core.commands)
+        time.sleep(IDLE_S)
+        wakes.append(_wakes(process.pid))
+        rate = (wakes[1] - wakes[0]) / IDLE_S
+        click.echo(f"modem polls in {IDLE_S:.0f} s: {len(sim.core.commands) - polls}", err=True)
+    return [
+        result("device memory", [before / 1_000], 30, "lower", "MB"),
+        result("growth, 500,000 lines", [(after - before) / 1_000], 2, "lower", "MB"),
+        result("wake-ups, idle", [rate], 0.1, "lower", "a second"),
+    ]
+
+
+@contextmanager
+def _edge(folder: Path, servers: str, sim: Simulator) -> Iterator[subprocess.Popen[bytes]]:
+    folder.mkdir()
+    config = folder / "notifications.config"
+    more = f'numbers = ["{NUMBER}"]\n[modem]\nport = "{sim.path}"\n'
+    config.write_text(CONFIG.format(servers=servers) + more)
+    env = os.environ | {"MALLOC_ARENA_MAX": "1"}
+    with subprocess.Popen((*EDGE, "--config", str(config)), env=env) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _status(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise KeyError(name)
+
+
+def _wakes(pid: int) -> int:
+    """Return how often any thread of ``pid`` went to sleep of its own will."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(
+        int(line.split()[1])
+        for task in tasks
+        for line in (task / "status").read_text().splitlines()
+        if line.startswith("voluntary_ctxt_switches")
+    )
+
+
+def texts() -> list[Result]:
+    """From a decision to AT+CMGS beyond the modem's own time, beside gammu-smsd and smstools."""
+    ours = [asyncio.run(_overhead()) for _ in rounds(TEXTS)]
+    found = [result("decision to AT+CMGS", ours, 0.5, "lower", "s")]
+    for name in ("gammu-smsd", "smstools"):
+        theirs = _peer(name)
+        found.append(result(f"queue to AT+CMGS, {name}", theirs, None, "lower", "s"))
+        ratio = median(ours) / median(theirs)
+        found.append(result(f"ours / {name}", [ratio], 1.0, "lower", "x"))
+    return found
+
+
+def _peer(name: str) -> list[float]:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        with Simulator(folder / "modem") as sim, running(name, folder, sim.path) as peer:
+            sim.core.latency_s = LATENCY_S
+            spans = []
+            for count in range(1, TEXTS + 2):
+                queued = peer.queue(NUMBER, f"text {count}")
+                while len(sim.sent) < count:
+                    time.sleep(POLL_S)
+                spans.append(sim.asked_at[-1] - queued)
+            return spans[1:]  # the first waits for the peer to come up
+
+
+async def _overhead() -> float:
+    from bench.peers.offline import overhead  # noqa: PLC0415 - it is a scene of its own
+
+    return await overhead(LATENCY_S)
