@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check chaos bench screenshots lock clean
+.PHONY: help demo test check chaos cuts bench screenshots lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ check: .venv/dev ## Run the linters and the type checker
 
 chaos: .venv/dev ## Kill and pause workers and broker under load; SEED=1 MINUTES=1
 	@$(BIN)/python -m tests.chaos.run --seed $(or $(SEED),1) --minutes $(or $(MINUTES),1)
+
+cuts: .venv/dev ## Cut the wire between a device and its servers; SEED=1 CUTS=200
+	@$(BIN)/python -m tests.handover.cuts --seed $(or $(SEED),1) --cuts $(or $(CUTS),200)
 
 bench: .venv/bench ## Measure what is promised, beside its peers; NAME=core runs one
 	@$(BIN)/python -m bench $(NAME)
