@@ -1,15 +1,18 @@
-"""One growing log file: from bytes to a bounded queue of parsed lines."""
+"""One growing log: from the bytes of its files to a bounded queue of parsed lines."""
 
-import os
-import stat
 from collections import deque
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import msgspec
-import structlog
 
+from edge.chain import Chain
+from edge.held_file import HeldFile
+from edge.identity import Identity, Print
 from edge.parse import LOGS, LONGEST_LINE, Bad, ParsedLine, parse
+from edge.position import Place, Position
+
+__all__ = ["Entry", "LogFile", "Place", "Position"]
 
 FIRST = datetime(1, 1, 1, tzinfo=UTC)  # where a log begins with what is no line
 CHUNK = 262_144
@@ -18,28 +21,22 @@ KEPT = 524_288  # of one line; more would not fit a Kafka record
 
 Key = tuple[datetime, int]
 
-log = structlog.get_logger()
 
-
-class Position(msgspec.Struct, frozen=True):
-    """How far a log was spooled.
-
-    dev, inode: which file it was. offset: of the first byte not spooled, always a line's start.
-    line: the number of the last line spooled. counted_at: the instant that line counts at.
-    """
+class Origin(msgspec.Struct, frozen=True):
+    """The file a line stood in, as a Position names it."""
 
     dev: int
     inode: int
-    offset: int
-    line: int
-    counted_at: datetime | None
+    print: Print
+    older: tuple[Identity, ...]
 
 
 class Entry(msgspec.Struct):
     """A line in its place. raw: its bytes, kept only when it is Bad.
 
-    key: the instant it counts at, and its rank. end: where it ends in the file; what is noted to
-    be longer than that holds it.
+    key: the instant it counts at, and its rank. mark: of how many bytes of its log it is the last;
+    what is noted to be longer than that holds it.
+    origin, end, line, former: where its log stands when it is spooled, as in a Position.
     """
 
     log: str
@@ -47,10 +44,11 @@ class Entry(msgspec.Struct):
     key: Key
     item: ParsedLine | Bad
     raw: bytes
+    mark: int
+    origin: Origin
     end: int
-    dev: int
-    inode: int
     line: int
+    former: Place | None
 
     @property
     def at(self) -> datetime:
@@ -61,145 +59,171 @@ class Entry(msgspec.Struct):
     def position(self) -> Position:
         """Return how far its log is spooled when it is."""
         counted_at = None if self.at == FIRST else self.at
-        return Position(self.dev, self.inode, self.end, self.line, counted_at)
+        file = self.origin
+        return Position(
+            file.dev,
+            file.inode,
+            self.end,
+            self.line,
+            counted_at,
+            file.print,
+            file.older,
+            self.former,
+        )
 
 
 class LogFile:
-    """Reads one log on from ``position``; a log that does not exist yet is empty.
-
-    read: how many bytes were read. noted: how many there were at the last look.
-    """
+    """Reads one log on from ``position``; a log that does not exist yet is empty."""
 
     def __init__(self, path: Path, position: Position | None, zone: tzinfo) -> None:
         self.name = path.name
         self.queue: deque[Entry] = deque()
-        self.read = position.offset if position else 0
-        self.noted = self.read
-        self._path = path
+        self.behind = False
+        self._chain = Chain(path, position, self._finish, self._cut)
         self._zone = zone
-        self._file = (position.dev, position.inode) if position else None
-        self._end = self.read
-        self._number = position.line if position else 0
         self._counted_at = position.counted_at if position else None
         self._rank = tuple(LOGS).index(path.name)
-        self._partial = b""
-        self._cut = 0
+        self._begun = position.offset if position else 0
+        self._passed = 0
         self._marks: deque[tuple[float, int]] = deque()
         self._settled = 0
-        self._complaint = ""
+        self._at: HeldFile
+        self._origin: Origin
+        self._former: Place | None
 
     @property
-    def behind(self) -> bool:
-        """Return whether there are bytes that were noted and not yet read."""
-        return self.read < self.noted
+    def read(self) -> int:
+        """Return how many bytes were read."""
+        return self._begun + self._passed
 
     @property
-    def noted_at_s(self) -> float | None:
-        """Return when what waits was noted first; None if that has settled."""
-        return self._marks[0][0] if self._marks else None
+    def noted(self) -> int:
+        """Return how many bytes there were at the last look."""
+        return self.read + self._chain.unread
 
     @property
     def unfinished(self) -> int:
-        """Return how many bytes of a line without an end were read."""
-        return self.read - self._end
+        """Return how many bytes of lines without an end were read."""
+        return sum(file.read - file.end for file in self._chain.held)
+
+    @property
+    def settling_from_s(self) -> float | None:
+        """Return the look since which the longest waiting bytes wait; None when none do."""
+        return self._marks[0][0] if self._marks else None
 
     def look(self, now_s: float) -> None:
-        """Note how long the file is now."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            self.noted = self.read
-            return
-        except OSError as error:
-            self._complain(str(error.strerror))
-            return
-        if not stat.S_ISREG(found.st_mode):
-            self._complain("it is not a regular file")
-            return
-        # The device number is no part of the question: it may differ after a reboot.
-        if self._file is not None and found.st_ino != self._file[1]:
-            self._begin_again("log_replaced")
-        elif found.st_size < self.read:
-            self._begin_again("log_shortened")
-        self._file = (found.st_dev, found.st_ino)
-        if found.st_size != self.noted or not self._marks:
-            self.noted = found.st_size
-            self._marks.append((now_s, found.st_size))
+        """Note how long its files are now; ``behind`` says whether some of that is not read."""
+        self._chain.look(now_s)
+        unread = self._chain.unread
+        self.behind, noted = unread > 0, self._passed + unread
+        self._settled = min(self._settled, noted)
+        while self._marks and self._marks[-1][1] > noted:
+            self._marks.pop()  # what was noted then is gone
+        if noted > (self._marks[-1][1] if self._marks else self._settled):
+            self._marks.append((now_s, noted))
 
     def fill(self) -> None:
         """Read on while the queue has room, no further than was noted."""
-        if not self.behind or len(self.queue) >= QUEUE:
-            return
-        try:
-            with self._path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                if (found.st_dev, found.st_ino) == self._file:
-                    self._read_on(file.fileno())
-                else:
-                    self.noted = self.read  # another file by now: the next look sees it
-        except OSError as error:
-            self._complain(str(error.strerror))
+        while len(self.queue) < QUEUE and (file := self._chain.next()) is not None:
+            try:
+                self._read_on(file)
+            except OSError as error:
+                self._chain.complain(error)
+                file.size = file.read
+        self.behind = self._chain.unread > 0
+
+    def finish(self) -> None:
+        """Take what has no end in a rotated file for a line, without waiting for the rest."""
+        if self._chain.former is not None and not self.behind:
+            self._finish(self._chain.former)
 
     def due(self, by_s: float) -> Key | None:
         """Return the place of the last queued line that was noted at ``by_s`` or before."""
         while self._marks and self._marks[0][0] <= by_s:
             self._settled = self._marks.popleft()[1]
         for entry in reversed(self.queue):
-            if entry.end <= self._settled or entry.at == FIRST:
+            if entry.mark <= self._settled or entry.at == FIRST:
                 return entry.key
         return None
 
-    def _read_on(self, fd: int) -> None:
-        while self.behind and len(self.queue) < QUEUE:
-            chunk = os.pread(fd, min(CHUNK, self.noted - self.read), self.read)
+    def _read_on(self, file: HeldFile) -> None:
+        self._stand()
+        while file.unread and len(self.queue) < QUEUE:
+            chunk = file.read_at(min(CHUNK, file.unread), file.read)
             if not chunk:
-                self.noted = self.read  # it was shortened since the look
-            self.read += len(chunk)
-            self._take(chunk)
+                file.size = file.read  # it was shortened since the look
+                return
+            file.read += len(chunk)
+            self._passed += len(chunk)
+            self._take(file, chunk)
 
-    def _take(self, chunk: bytes) -> None:
+    def _take(self, file: HeldFile, chunk: bytes) -> None:
+        ahead = self._passed - file.read
         *whole, rest = chunk.split(b"\n")
         for raw in whole:
-            self._line(self._partial + raw if self._partial else raw)
-            self._partial, self._cut = b"", 0
-        self._partial += rest
-        if len(self._partial) > KEPT:
-            self._cut += len(self._partial) - KEPT
-            self._partial = self._partial[:KEPT]
+            self._line(file, file.partial + raw if file.partial else raw, ahead)
+            file.partial, file.cut = b"", 0
+        file.partial += rest
+        if len(file.partial) > KEPT:
+            file.cut += len(file.partial) - KEPT
+            file.partial = file.partial[:KEPT]
 
-    def _line(self, raw: bytes) -> None:
-        length = len(raw) + self._cut
-        self._end += length + 1
-        self._number += 1
-        item = parse(self.name, self._number, raw, self._zone)
+    def _line(self, file: HeldFile, raw: bytes, ahead: int, line_end: int = 1) -> None:
+        length = len(raw) + file.cut
+        file.end += length + line_end
+        file.number += 1
+        item = parse(self.name, file.number, raw, self._zone)
         if item is None:
             return
         if isinstance(item, Bad):
-            if length > LONGEST_LINE and (self._cut or length > KEPT):
+            if length > LONGEST_LINE and (file.cut or length > KEPT):
                 item = Bad(f"the line is {length:,} bytes long; the first {KEPT:,} are kept")
                 raw = raw[:KEPT]
         else:
             raw = b""
             if self._counted_at is None or item.at > self._counted_at:
                 self._counted_at = item.at
-        self._queue(item, raw)
+        self._queue(file, item, raw, file.end + ahead)
 
-    def _queue(self, item: ParsedLine | Bad, raw: bytes) -> None:
-        assert self._file is not None  # noqa: S101 - a look comes before a line
+    def _queue(self, file: HeldFile, item: ParsedLine | Bad, raw: bytes, mark: int) -> None:
         key = (self._counted_at or FIRST, self._rank)
-        entry = Entry(self.name, self._number, key, item, raw, self._end, *self._file, self._number)
-        self.queue.append(entry)
+        at = self._at
+        former = self._former if file is at else _place(file)
+        self.queue.append(
+            Entry(
+                self.name,
+                file.number,
+                key,
+                item,
+                raw,
+                mark,
+                self._origin,
+                at.end,
+                at.number,
+                former,
+            )
+        )
 
-    def _begin_again(self, event: str) -> None:
-        log.error(event, log=self.name, line=self._number)
+    def _stand(self) -> None:
+        """Note where the log stands now, for the lines that are queued next."""
+        first, former = self._chain.files[0], self._chain.former
+        if former is not None and not first.head:
+            first, former = former, None  # what is empty has nothing to be found again by
+        self._at = first
+        self._origin = Origin(first.dev, first.inode, first.print, first.older)
+        self._former = _place(former) if former is not None and former.head else None
+
+    def _finish(self, file: HeldFile) -> None:
+        if file.read > file.end:
+            self._stand()
+            self._line(file, file.partial, self._passed - file.read, line_end=0)
+            file.partial, file.cut = b"", 0
+
+    def _cut(self, file: HeldFile) -> None:
         for entry in self.queue:
-            entry.end = entry.line = 0  # what they stood in is gone
-        self.read = self.noted = self._end = self._number = self._cut = self._settled = 0
-        self._partial = b""
-        self._marks.clear()
+            if entry.origin.inode == file.inode:
+                entry.end = min(entry.end, file.end)
 
-    def _complain(self, reason: str) -> None:
-        self.noted = self.read
-        if reason != self._complaint:
-            self._complaint = reason
-            log.error("log_unreadable", log=self.name, reason=reason)
+
+def _place(file: HeldFile) -> Place:
+    return Place(file.inode, file.end, file.number, file.print)

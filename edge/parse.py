@@ -33,6 +33,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 YEARS = (1970, 2999)  # beyond them no clock is right, and deadlines would overflow
 SHOWN = 60
 LONGEST_LINE = 65_536
+BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it; it says nothing
 
 
 class Bad(msgspec.Struct, frozen=True):
@@ -106,13 +107,16 @@ ParsedLine = WindowLine | TransitionLine | ReadingLine | ActiveLine
 def parse(log: str, number: int, raw: bytes, tz: tzinfo = UTC) -> ParsedLine | Bad | None:
     """Return the fact in ``raw``, or why it is none; None when the line is blank.
 
-    log: one of LOGS. raw: one line; its line end may be missing.
+    log: one of LOGS. raw: one line; its line end may be missing. Before the first line of a file
+    there may be a byte order mark.
     tz: the zone of times that name none.
     """
     if len(raw) > LONGEST_LINE:
         return Bad(f"the line is {len(raw):,} bytes long, more than {LONGEST_LINE:,}")
     try:
         text = raw.decode()
+        if number == 1:
+            text = text.removeprefix(BYTE_ORDER_MARK)
         if "\0" in text:
             return Bad("the line contains NUL bytes")
         if not text or text.isspace():

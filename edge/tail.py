@@ -46,9 +46,9 @@ class Tail:
 
     @property
     def settles_at_s(self) -> float | None:
-        """Return when the first waiting line will have settled; None when none waits."""
-        noted = [log.noted_at_s for log in self._logs if log.queue and log.noted_at_s is not None]
-        return min(noted) + self._settle_s if noted else None
+        """Return when the longest waiting lines have settled; None when none wait."""
+        waiting = (log.settling_from_s for log in self._logs)
+        return min((since + self._settle_s for since in waiting if since is not None), default=None)
 
     def look(self, now_s: float) -> None:
         """Note how long each log is at ``now_s``, of a clock that never steps."""
@@ -70,14 +70,19 @@ class Tail:
         return self._up_to(max((limit for limit in limits if limit), default=None))
 
     def release_all(self) -> list[Entry]:
-        """Return the lines that can be put in order, without waiting for later ones."""
+        """Return the lines that can be put in order, without waiting for later ones.
+
+        What has no end in a rotated file is a line then.
+        """
+        for log in self._logs:
+            log.finish()
         return self._up_to(
             max((log.queue[-1].key for log in self._logs if log.queue), default=None)
         )
 
     def _up_to(self, limit: Key | None) -> list[Entry]:
         released = list[Entry]()
-        while limit is not None and not any(log.behind and not log.queue for log in self._logs):
+        while limit is not None and not any(not log.queue and log.behind for log in self._logs):
             waiting = sorted(
                 (log.queue for log in self._logs if log.queue), key=lambda queue: queue[0].key
             )
