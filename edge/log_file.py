@@ -9,6 +9,7 @@ import msgspec
 from edge.chain import Chain
 from edge.held_file import HeldFile
 from edge.identity import Identity, Print
+from edge.merge import AHEAD
 from edge.parse import LOGS, LONGEST_LINE, Bad, ParsedLine, parse
 from edge.position import Place, Position
 
@@ -36,7 +37,8 @@ class Entry(msgspec.Struct):
 
     key: the instant it counts at, and its rank. mark: of how many bytes of its log it is the last;
     what is noted to be longer than that holds it.
-    origin, end, line, former: where its log stands when it is spooled, as in a Position.
+    origin, end, line, former, left: where its log stands when it is spooled, as in a Position.
+    backlog: it stood there before the log was first opened. future: its time has not come yet.
     """
 
     log: str
@@ -49,6 +51,9 @@ class Entry(msgspec.Struct):
     end: int
     line: int
     former: Place | None
+    left: int
+    backlog: bool
+    future: bool
 
     @property
     def at(self) -> datetime:
@@ -69,6 +74,7 @@ class Entry(msgspec.Struct):
             file.print,
             file.older,
             self.former,
+            self.left,
         )
 
 
@@ -87,6 +93,9 @@ class LogFile:
         self._passed = 0
         self._marks: deque[tuple[float, int]] = deque()
         self._settled = 0
+        self._fresh = position is None
+        self._backlog_to = position.backlog if position else 0
+        self._latest: datetime | None = None
         self._at: HeldFile
         self._origin: Origin
         self._former: Place | None
@@ -116,14 +125,20 @@ class LogFile:
         self._chain.look(now_s)
         unread = self._chain.unread
         self.behind, noted = unread > 0, self._passed + unread
+        if self._fresh:
+            self._fresh, self._backlog_to = False, noted
         self._settled = min(self._settled, noted)
         while self._marks and self._marks[-1][1] > noted:
             self._marks.pop()  # what was noted then is gone
         if noted > (self._marks[-1][1] if self._marks else self._settled):
             self._marks.append((now_s, noted))
 
-    def fill(self) -> None:
-        """Read on while the queue has room, no further than was noted."""
+    def fill(self, latest: datetime | None = None) -> None:
+        """Read on while the queue has room, no further than was noted.
+
+        latest: no line counts later than that; a later one counts there. None: there is no clock.
+        """
+        self._latest = latest
         while len(self.queue) < QUEUE and (file := self._chain.next()) is not None:
             try:
                 self._read_on(file)
@@ -175,17 +190,23 @@ class LogFile:
         item = parse(self.name, file.number, raw, self._zone)
         if item is None:
             return
+        future = False
         if isinstance(item, Bad):
             if length > LONGEST_LINE and (file.cut or length > KEPT):
                 item = Bad(f"the line is {length:,} bytes long; the first {KEPT:,} are kept")
                 raw = raw[:KEPT]
         else:
             raw = b""
-            if self._counted_at is None or item.at > self._counted_at:
-                self._counted_at = item.at
-        self._queue(file, item, raw, file.end + ahead)
+            at = item.at
+            if self._latest is not None and at > self._latest + AHEAD:
+                at, future = self._latest, True
+            if self._counted_at is None or at > self._counted_at:
+                self._counted_at = at
+        self._queue(file, item, raw, file.end + ahead, future=future)
 
-    def _queue(self, file: HeldFile, item: ParsedLine | Bad, raw: bytes, mark: int) -> None:
+    def _queue(
+        self, file: HeldFile, item: ParsedLine | Bad, raw: bytes, mark: int, *, future: bool
+    ) -> None:
         key = (self._counted_at or FIRST, self._rank)
         at = self._at
         former = self._former if file is at else _place(file)
@@ -201,6 +222,9 @@ class LogFile:
                 at.end,
                 at.number,
                 former,
+                max(0, self._backlog_to - mark),
+                mark <= self._backlog_to,
+                future,
             )
         )
 

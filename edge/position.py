@@ -24,6 +24,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     print: what that file begins with; None in what versions before 0.2 stored.
     older: the last files that had the log's name before it, oldest first.
     former: the last of them, while whoever has it open may still add to it.
+    backlog: how many bytes after it stood there before the log was first opened.
     """
 
     dev: int
@@ -34,3 +35,4 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     print: Print | None = None
     older: tuple[Identity, ...] = ()
     former: Place | None = None
+    backlog: int = 0

@@ -5,6 +5,7 @@ Nothing here waits, and no clock is read: the caller says what time it is.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from edge.decider import DECIDED
 from edge.ledger import Ledger
@@ -47,7 +48,7 @@ class Pump:
         """
         self._ledger.commit()  # what could not be stored before; nothing is read until it is
         self.tail.look(now_s)
-        self.tail.fill()
+        self.tail.fill(horizon)
         entries = self.tail.release(now_s)
         self._add(entries)
         if not self.tail.behind:
@@ -110,7 +111,7 @@ class Pump:
             if isinstance(entry.item, Bad):
                 self._ledger.add_malformed(self._malformed(entry, entry.item))
             else:
-                self._happen(self._stamper.line(entry.item, entry.at))
+                self._happen(self._stamper.line(entry.item, entry.at, _marks(entry)))
 
     def _malformed(self, entry: Entry, bad: Bad) -> bytes:
         origin = f"{entry.log}:{entry.number}"
@@ -161,3 +162,9 @@ class Pump:
         positions: dict[str, Position] = {entry.log: entry.position for entry in entries}
         self._ledger.commit(positions)
         self.lines += len(entries)
+
+
+def _marks(entry: Entry) -> dict[str, Any]:
+    """Return what the event of ``entry`` says besides its line."""
+    marks = {"backlog": entry.backlog, "future": entry.future}
+    return {name: True for name, marked in marks.items() if marked}

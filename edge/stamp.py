@@ -5,6 +5,7 @@ transitions, readings. Every change of context goes to ``transitions`` and ``pro
 its own instant, unless the stream has a transition that says so.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from schemas.events import (
 
 Stamped = tuple[str, EdgeEvent]
 
+NO_MARKS: Mapping[str, Any] = {}
 DECIDED = (topics.TRANSITIONS, topics.PROBES)
 
 
@@ -76,8 +78,14 @@ class Stamper:
         self._run = run
         self._windows = _windows(state)
 
-    def line(self, line: ParsedLine, counted_at: datetime) -> list[Stamped]:
-        """Return the events of ``line`` and of what opened or closed before it."""
+    def line(
+        self, line: ParsedLine, counted_at: datetime, marks: Mapping[str, Any] = NO_MARKS
+    ) -> list[Stamped]:
+        """Return the events of ``line`` and of what opened or closed before it.
+
+        marks: fields of its event that are not in the line.
+        """
+        self._marks = marks
         match line:
             case ReadingLine():
                 return self._reading(line, counted_at)
@@ -140,6 +148,7 @@ class Stamper:
                 at,
                 line=line.line,
                 extra=line.extra,
+                **self._marks,
                 power_w=line.power_w,
                 energy_wh=line.energy_wh,
                 battery_v=line.battery_v,
@@ -152,7 +161,13 @@ class Stamper:
         events = self.advance(at)
         before = self.state.view
         self.state.view = self._viewed(line.to, self._now(at))
-        fields = {"line": line.line, "extra": line.extra, "from_": line.from_, "to": line.to}
+        fields = {
+            "line": line.line,
+            "extra": line.extra,
+            **self._marks,
+            "from_": line.from_,
+            "to": line.to,
+        }
         events.append(self._event(topics.TRANSITIONS, Transition, at, **fields))
         if self.state.view != before:
             events.append(self._event(topics.PROBES, Context, at))
@@ -167,7 +182,12 @@ class Stamper:
         self.state.windows[opening.of] = InForce(at, (*same, opening))
         self._windows = _windows(self.state)
         self.state.look_at = self._now(at)  # once the lines of this instant are all taken
-        fields = {"line": line.line, "extra": line.extra, **msgspec.structs.asdict(opening)}
+        fields = {
+            "line": line.line,
+            "extra": line.extra,
+            **self._marks,
+            **msgspec.structs.asdict(opening),
+        }
         events.append(self._event(topics.WINDOWS, Window, at, **fields))
         return events
 
@@ -175,9 +195,15 @@ class Stamper:
         events = self.advance(at)
         fields = {name: getattr(line, name) for name in Active.__struct_fields__[-5:]}
         events.append(
-            self._event(topics.ACTIVE, Active, at, line=line.line, extra=line.extra, **fields)
+            self._event(
+                topics.ACTIVE, Active, at, line=line.line, extra=line.extra, **self._marks, **fields
+            )
         )
         return events
+
+    def _of(self, line: ParsedLine) -> dict[str, Any]:
+        """Return the fields that every event of a line has."""
+        return {"line": line.line, "extra": line.extra, **self._marks}
 
     def _look(self, to: datetime, *, including: bool) -> list[Stamped]:
         """Return the changes of context up to ``to``."""

@@ -55,10 +55,13 @@ class Tail:
         for log in self._logs:
             log.look(now_s)
 
-    def fill(self) -> None:
-        """Read on where there is room, no further than was noted."""
+    def fill(self, latest: datetime | None = None) -> None:
+        """Read on where there is room, no further than was noted.
+
+        latest: a line whose own time is far later counts there; None: there is no clock.
+        """
         for log in self._logs:
-            log.fill()
+            log.fill(latest)
 
     def earliest(self) -> datetime | None:
         """Return the instant of the first waiting line; None when none waits."""

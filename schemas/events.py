@@ -124,10 +124,12 @@ class LineEvent(EdgeEvent, frozen=True, kw_only=True):
 
     line: its number in that log, from 1.
     extra: the keys that no rule reads, kept as written.
+    future: its own time was ahead of the device's clock, so it counts at that.
     """
 
     line: Ordinal
     extra: dict[str, str] = msgspec.field(default_factory=dict)
+    future: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Transition(LineEvent, frozen=True, kw_only=True, tag="transition", rename={"from_": "from"}):

@@ -175,6 +175,44 @@ def test_a_log_that_is_behind_stops_time(
     ]
 
 
+def marked(spool: Spool) -> list[tuple[int, bool, bool]]:
+    """Return line, backlog and future of each reading."""
+    return [
+        (record["line"], record.get("backlog", False), record.get("future", False))
+        for _, record in records(spool)
+        if record["type"] == "reading"
+    ]
+
+
+def test_what_stood_there_before_is_backlog_also_after_a_restart(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "QUEUE", 2)
+    monkeypatch.setattr(log_file, "CHUNK", 60)
+    append(tmp_path, READINGS, "".join(reading_text(second) for second in range(5)))
+    first = Bench(tmp_path, spool)
+    first.pump.tail.look(0)
+    first.pump.drain()
+    append(tmp_path, READINGS, reading_text(6))
+    again = Bench(tmp_path, spool)
+    again.pump.tail.look(0)
+    while again.pump.drain():
+        pass
+
+    assert marked(spool) == [(n, n <= 5, False) for n in range(1, 7)]
+
+
+def test_a_line_of_the_far_future_counts_now(tmp_path: Path, spool: Spool) -> None:
+    bench = Bench(tmp_path, spool)
+    bench.step(100)
+    append(tmp_path, READINGS, reading_text(9_000) + reading_text(104))
+    bench.step(104)
+    seen = bench.step(106)
+
+    assert seen == [("probes", "reading", 102), ("probes", "reading", 104)]
+    assert marked(spool) == [(1, False, True), (2, False, False)]
+
+
 def test_malformed_lines_name_file_and_line(tmp_path: Path, spool: Spool) -> None:
     append(tmp_path, TRANSITIONS, transition_text(1, "none") + "rubbish\n")
     bench = Bench(tmp_path, spool)
