@@ -141,7 +141,7 @@ def memory() -> list[Result]:
 def _edge(folder: Path, servers: str, sim: Simulator) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir()
     config = folder / "notifications.config"
-    more = f'numbers = ["{NUMBER}"]\n[modem]\nport = "{sim.path}"\n'
+    more = f'tick = "1h"\nnumbers = ["{NUMBER}"]\n[modem]\nport = "{sim.path}"\n'
     config.write_text(CONFIG.format(servers=servers) + more)
     env = os.environ | {"MALLOC_ARENA_MAX": "1"}
     with subprocess.Popen((*EDGE, "--config", str(config)), env=env) as process:

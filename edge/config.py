@@ -33,17 +33,15 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta, tzinfo
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edge import config_sections as read
 from edge import windows
-from edge.internet import parse_target
-from schemas.duration import Duration
-from tables import rules as rulebook
-from tables.rules import Rule, RulesError
+from edge.config_sections import InternetConfig, ModemConfig, SecurityConfig
+from tables.rules import Rule
 
 CONFIG_NAME = "notifications.config"
 BROKERS_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
@@ -55,30 +53,11 @@ LONGEST_DEVICE = 200
 TICKS = (timedelta(milliseconds=100), timedelta(hours=1))
 SETTLES = (timedelta(), timedelta(minutes=5))
 HANDOFFS = (timedelta(seconds=1), timedelta(hours=1))
-PROBES = (timedelta(seconds=1), timedelta(hours=1))
-NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164
-MOST_NUMBERS = 20
 MEGABYTES = (1, 100_000)
 
 
 class ConfigError(Exception):
     """The configuration is wrong; the sentence names the file, the key and what would be right."""
-
-
-class ModemConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the SIM800 is. balance: the USSD code that asks for it."""
-
-    port: str
-    baud: int = 115_200
-    pin: str | None = None
-    balance: str | None = None
-
-
-class InternetConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked whether there is internet. targets: as ``edge.internet`` reads them."""
-
-    targets: tuple[str, ...] = ()
-    every: timedelta = timedelta(seconds=15)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +70,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     spool_limit: bytes of records in it; beyond that the oldest readings go.
     numbers: whom to text. handoff: how long the servers have to take a decision over.
     rules: what the device decides by itself. modem: None if there is none.
+    security: None is plain text, for a network of one's own.
     """
 
     device: str
@@ -106,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     modem: ModemConfig | None = None
     internet: InternetConfig = InternetConfig()
+    security: SecurityConfig | None = None
 
 
 KEYS = (
@@ -121,6 +102,7 @@ KEYS = (
     "handoff",
     "modem",
     "internet",
+    "security",
     "rule",
 )
 
@@ -152,131 +134,24 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _config(given: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> Config:
-    _check_keys(given, KEYS)
-    numbers = _numbers(given)
+    read.check_keys(given, KEYS)
+    to_text = read.numbers(given)
     return Config(
-        device=_device(given),
-        logs=folder / _text(given, "logs", "."),
+        device=read.device(given),
+        logs=folder / read.text(given, "logs", "."),
         brokers=_brokers(given, environ),
-        tick=_duration(given, "tick", "15s", TICKS),
-        settle=_duration(given, "settle", "2s", SETTLES),
-        zone=windows.zone(_text(given, "tz", "UTC")),
-        spool=folder / _text(given, "spool", "spool.db"),
-        spool_limit=_whole(given, "spool_limit_mb", 200, MEGABYTES) * 1_000_000,
-        numbers=numbers,
-        handoff=_duration(given, "handoff", "60s", HANDOFFS),
-        rules=_rules(given, _device(given), texts=bool(numbers)),
-        modem=_modem(given),
-        internet=_internet(given),
+        tick=read.duration(given, "tick", "15s", TICKS),
+        settle=read.duration(given, "settle", "2s", SETTLES),
+        zone=windows.zone(read.text(given, "tz", "UTC")),
+        spool=folder / read.text(given, "spool", "spool.db"),
+        spool_limit=read.whole(given, "spool_limit_mb", 200, MEGABYTES) * 1_000_000,
+        numbers=to_text,
+        handoff=read.duration(given, "handoff", "60s", HANDOFFS),
+        rules=read.rules(given, read.device(given), texts=bool(to_text)),
+        modem=read.modem(given),
+        internet=read.internet(given),
+        security=read.security(given, folder),
     )
-
-
-def _check_keys(given: dict[str, Any], known: tuple[str, ...], section: str = "") -> None:
-    for key in given.keys() - set(known):
-        near = get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        raise ValueError(f"there is no setting {section}{key}; {hint}")
-
-
-def _section(given: dict[str, Any], name: str, known: tuple[str, ...]) -> dict[str, Any] | None:
-    section = given.get(name)
-    if section is None:
-        return None
-    if isinstance(section, dict):
-        _check_keys(section, known, f"{name}.")
-        return section
-    raise ValueError(f"{name} must be a table, as in [{name}]")
-
-
-def _numbers(given: dict[str, Any]) -> tuple[str, ...]:
-    value = given.get("numbers", [])
-    if not isinstance(value, list) or len(value) > MOST_NUMBERS:
-        raise ValueError(f"numbers must be a list of at most {MOST_NUMBERS} numbers")
-    for number in value:
-        if not isinstance(number, str) or not NUMBER.fullmatch(number):
-            raise ValueError(f"numbers: {number!r} is not a number, as in +2348012345678")
-    return tuple(dict.fromkeys(value))
-
-
-def _rules(given: dict[str, Any], device: str, *, texts: bool) -> tuple[Rule, ...]:
-    """Return the rules listed; if there are none but somebody to text, the default ones."""
-    standing = {rule.name: rule for rule in rulebook.default() if rule.stream != "liveness"}
-    listed = given.get("rule", [{"name": name} for name in standing] if texts else [])
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise ValueError("rule must be a list of tables, each under [[rule]]")
-    found: dict[str, Rule] = {}
-    for raw in listed:
-        name = str(raw.get("name", ""))
-        base = rulebook.written(standing[name]) if name in standing else {}
-        try:
-            rule = rulebook.from_written(base | raw)
-        except RulesError as error:
-            raise ValueError(f"rule {name}: {error}") from None
-        if rule.stream == "liveness":
-            raise ValueError(f"rule {name}: a device cannot decide on liveness")
-        if rule.name in found:
-            raise ValueError(f"rule {name}: there are two of this name")
-        found[rule.name] = msgspec.structs.replace(rule.for_device(device), devices=("*",))
-    return tuple(found.values())
-
-
-def _modem(given: dict[str, Any]) -> ModemConfig | None:
-    section = _section(given, "modem", ModemConfig.__struct_fields__)
-    if section is None:
-        return None
-    if "port" not in section:
-        raise ValueError('modem.port is missing, as in port = "/dev/ttyUSB0"')
-    texts = {key: _text(section, key, "") for key in ("pin", "balance") if key in section}
-    baud = _whole(section, "baud", 115_200, (1_200, 921_600))
-    return ModemConfig(port=_text(section, "port", "/dev/ttyUSB0"), baud=baud, **texts)
-
-
-def _internet(given: dict[str, Any]) -> InternetConfig:
-    section = _section(given, "internet", InternetConfig.__struct_fields__) or {}
-    targets = section.get("targets", [])
-    if not isinstance(targets, list) or not all(isinstance(each, str) for each in targets):
-        raise ValueError('internet.targets must be a list, as in ["tcp://1.1.1.1:53"]')
-    for target in targets:
-        parse_target(target)
-    every = _duration(section, "every", "15s", PROBES)
-    return InternetConfig(targets=tuple(targets), every=every)
-
-
-def _whole(given: dict[str, Any], key: str, default: int, limits: tuple[int, int]) -> int:
-    value = given.get(key, default)
-    low, high = limits
-    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-        return value
-    raise ValueError(f"{key} = {value!r} must be a whole number from {low:,} to {high:,}")
-
-
-def _text(given: dict[str, Any], key: str, default: str) -> str:
-    value = given.get(key, default)
-    if isinstance(value, str) and value and value.isprintable():
-        return value
-    raise ValueError(f'{key} = {value!r} must be a text in quotes, as in {key} = "{default}"')
-
-
-def _device(given: dict[str, Any]) -> str:
-    if "device" not in given:
-        raise ValueError('device is missing; say which one this is, as in device = "home"')
-    device = _text(given, "device", "home")
-    if device != device.strip() or len(device) > LONGEST_DEVICE:
-        raise ValueError(f"device must be 1 to {LONGEST_DEVICE} characters, without outer spaces")
-    return device
-
-
-def _duration(
-    given: dict[str, Any], key: str, default: str, limits: tuple[timedelta, timedelta]
-) -> timedelta:
-    try:
-        span = Duration.parse(_text(given, key, default))
-    except ValueError as error:
-        raise ValueError(f"{key}: {str(error).removeprefix(f'{key} = ')}") from None
-    if not limits[0] <= span <= limits[1]:
-        low, high = (Duration(seconds=limit.total_seconds()) for limit in limits)
-        raise ValueError(f'{key} = "{given[key]}" is not between {low} and {high}')
-    return span
 
 
 def _brokers(given: dict[str, Any], environ: Mapping[str, str]) -> tuple[str, ...]:

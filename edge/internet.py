@@ -121,14 +121,17 @@ class Probe:
         self._changed = changed
         self._acknowledged = False
         self._failed = False
+        self._said = asyncio.Event()
 
     def acknowledged(self) -> None:
         """Take note that the broker has taken something."""
         self._acknowledged = True
+        self._said.set()
 
     def failed(self) -> None:
         """Take note that the broker cannot be reached."""
         self._failed = True
+        self._said.set()
 
     async def run(self) -> None:
         """Ask for ever."""
@@ -139,11 +142,16 @@ class Probe:
                 if self.link.online is not None and self.link.online is not before.online:
                     self._changed(self.link.online)
             await asyncio.sleep(self._every_s)
+            if (
+                not self._targets
+            ):  # then there is nothing to ask: sleep until somebody says something
+                await self._said.wait()
 
     async def _round(self) -> bool | None:
         """Return whether there was internet since the last round; None: nothing says so."""
         acknowledged, failed = self._acknowledged, self._failed
         self._acknowledged = self._failed = False
+        self._said.clear()
         if acknowledged:
             return True
         if self._targets:

@@ -18,7 +18,7 @@ import structlog
 
 from edge import active_log, handover
 from edge.active_log import ActiveLog
-from edge.config import ModemConfig
+from edge.config_sections import ModemConfig
 from edge.handover import Job, Text, Untold
 from edge.ledger import Ledger
 from edge.sim800 import gsm

@@ -192,9 +192,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _kafka(config: Config) -> Callable[[Ledger], Shipping]:
-    from edge.ship import Shipper  # noqa: PLC0415 - reading the logs needs no Kafka client
+    from edge.ship import Shipper, secured  # noqa: PLC0415 - reading the logs needs no Kafka client
 
-    return lambda ledger: Shipper(ledger, config.brokers)
+    return lambda ledger: Shipper(ledger, config.brokers, secured(config.security))
 
 
 @contextmanager

@@ -7,7 +7,9 @@ may arrive twice; its ``epoch`` and ``seq`` say so.
 """
 
 import asyncio
+import logging
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
@@ -15,17 +17,18 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from edge.config_sections import SecurityConfig
 from edge.decider import DECIDED
 from edge.ledger import Ledger
 from edge.spool import Row, SpoolError
 from schemas import topics
 
-ROWS = 1_000
-BATCH_BYTES = 262_144  # some 30 kB on the wire: 6 s of a GPRS link
+ROWS = 500
+BATCH_BYTES = 131_072  # some 15 kB on the wire: 3 s of a GPRS link
 READINGS_PER_S = 5_000  # of a backlog: the rest of the device, and of the link, is not held up
 ACKNOWLEDGED_WITHIN_S = 30.0
 ABANDON_WITHIN_S = 0.5
@@ -35,6 +38,23 @@ SHIPPED = (topics.TRANSITIONS, topics.PROBES, topics.WINDOWS, topics.ACTIVE, top
 
 log = structlog.get_logger()
 partition_of = DefaultPartitioner()
+
+
+class LastWords(logging.Handler):
+    """Keeps what aiokafka logged last: why it cannot connect it tells nobody else."""
+
+    def __init__(self) -> None:
+        """Listen to aiokafka's errors; they are said by ``Shipper``, once a minute."""
+        super().__init__(logging.ERROR)
+        self.said = ""
+        logger = logging.getLogger("aiokafka")
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.said = record.getMessage()
 
 
 class Shipper:
@@ -58,6 +78,7 @@ class Shipper:
         self._security = security or {}
         self._wakes = {topic: asyncio.Event() for topic in SHIPPED}
         self._failures = 0
+        self._last = LastWords()
         self._complained_s = -COMPLAIN_EVERY_S
         self._withdraw, self._gone, self._resume = (asyncio.Event() for _ in range(3))
 
@@ -169,7 +190,9 @@ class Shipper:
         self._failures += 1
         self.failed()
         silence = f"no answer within {ACKNOWLEDGED_WITHIN_S:.0f} s"
-        self.trouble = silence if isinstance(error, TimeoutError) else str(error) or repr(error)
+        reason = silence if isinstance(error, TimeoutError) else str(error) or repr(error)
+        self.trouble = self._last.said if isinstance(error, KafkaConnectionError) else reason
+        self.trouble = self.trouble or reason
         if monotonic() - self._complained_s >= COMPLAIN_EVERY_S:
             self._complained_s = monotonic()
             waiting = self._ledger.spool.waiting
@@ -181,6 +204,26 @@ class Shipper:
         first, longest = BACKOFF_S
         longest = min(longest, first * 2.0 ** min(max(0, self._failures - 1), 16))
         return random.uniform(longest / 2, longest)  # noqa: S311
+
+
+def secured(security: SecurityConfig | None) -> dict[str, Any]:
+    """Return aiokafka's settings of TLS and SASL.
+
+    Raises:
+        OSError: a file that they need cannot be read.
+    """
+    if security is None:
+        return {}
+    kind = ("SASL_" if security.username else "") + ("SSL" if security.tls else "PLAINTEXT")
+    found: dict[str, Any] = {"security_protocol": kind}
+    if security.tls:
+        found["ssl_context"] = ssl.create_default_context(cafile=security.ca)
+    if security.username is not None and security.password_file is not None:
+        found["sasl_mechanism"] = security.mechanism
+        found["sasl_plain_username"] = security.username
+        password = security.password_file.read_text(encoding="utf-8").strip()
+        found["sasl_plain_password"] = password
+    return found
 
 
 def _appended(batch: BatchBuilder, row: Row, newest: int) -> bool:

@@ -25,6 +25,7 @@ INSERT INTO kept SELECT 'device', CAST(device AS BLOB) FROM stamper;
 INSERT INTO kept SELECT 'stamper', state FROM stamper;
 DROP TABLE stamper;
 """
+CACHE_KB = 256  # rows are written and read once, in their order
 CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -60,6 +61,7 @@ def opened(path: Path, fresh: Mapping[str, bytes]) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection, path: Path, fresh: Mapping[str, bytes]) -> None:
     db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         db.execute("PRAGMA journal_mode = WAL")

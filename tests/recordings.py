@@ -5,14 +5,17 @@ The recordings stay where they are; their ``PROVENANCE.txt`` says what every col
 
 import csv
 import gzip
+import json
 import os
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 HUNTING = date(2018, 4, 18)  # soon the generator hunts, up to 88 changeovers a day
 EVERY = "0000", "9999"
+MAINS_V = 180.0  # below that there is none
 
 
 def root() -> Path:
@@ -88,3 +91,71 @@ def _reading(row: dict[str, str]) -> str:
 
 def _write(file: Path, lines: list[str]) -> None:
     file.write_text("".join(lines), encoding="utf-8")
+
+
+def kyiv(directory: Path) -> None:
+    """Write two weeks of one home in Kyiv: its outages, and what was planned, window by window.
+
+    Each day's plan is written at its midnight; a window of the grid is when power was planned.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    transitions = []
+    with (root() / "kyiv-flash-monitor" / "transitions_merged.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            moves = "from=inverter to=grid" if row["event"] == "up" else "from=grid to=inverter"
+            transitions.append(f"{row['time_utc']} {moves}\n")
+    _write(directory / "Transition.log", transitions)
+    schedules = root() / "kyiv-flash-monitor" / "schedule_history_70cdb80.json"
+    days = json.loads(schedules.read_text(encoding="utf-8"))
+    _write(directory / "Op_window.log", [
+        line for day in sorted(days) for line in _planned(date.fromisoformat(day), days[day])
+    ])  # fmt: skip
+
+
+def _planned(day: date, slots: list[bool]) -> Iterator[str]:
+    """Yield the windows of one day; ``slots``: of half an hour each, from its midnight."""
+    midnight = datetime.combine(day, time(), ZoneInfo("Europe/Kyiv")).astimezone(UTC)
+    name = day.strftime("%a").lower()
+    begin = None
+    for number, on in enumerate([*slots[:48], False]):
+        if on and begin is None:
+            begin = number
+        elif not on and begin is not None:
+            span = f"from={_clock(begin)} to={_clock(number)}"
+            yield f"{midnight:%Y-%m-%dT%H:%M:%SZ} source=grid days={name} {span} tz=Europe/Kyiv\n"
+            begin = None
+
+
+def _clock(slot: int) -> str:
+    return f"{slot // 2:02}:{slot % 2 * 30:02}"
+
+
+def voltronic(directory: Path) -> None:
+    """Write three days of one inverter that was asked every 10 s: its load, and its source."""
+    directory.mkdir(parents=True, exist_ok=True)
+    transitions, readings, source, last = [], [], "", None
+    for file in sorted((root() / "voltronic-watchpower").glob("*.log")):
+        for at, fields in _asked(file):
+            now = "grid" if fields[16].endswith("1") or float(fields[0]) > MAINS_V else "inverter"
+            if now != source:
+                transitions.append(f"{at} from={source or now} to={now}\n")
+                source = now
+            seconds = 10 if last is None else min(60, (_instant(at) - last).total_seconds())
+            last, watts = _instant(at), int(fields[5])
+            energy = watts * max(0, seconds) / 3_600
+            line = f"{at} power_w={watts} energy_wh={energy:.3f} battery_v={fields[8]}"
+            readings.append(f"{line} soc_pct={int(fields[10])}\n")
+    _write(directory / "Transition.log", transitions)
+    _write(directory / "probeEnergy.log", readings)
+
+
+def _asked(file: Path) -> Iterator[tuple[str, list[str]]]:
+    for line in file.read_text(encoding="latin-1").splitlines():
+        stamp, _, answer = line.partition("](")
+        fields = answer.split()
+        if len(fields) > 20 and len(stamp) == 20:
+            yield f"{stamp[1:11]}T{stamp[12:]}Z", fields
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

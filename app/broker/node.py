@@ -12,7 +12,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +42,7 @@ controller.quorum.voters=1@{host}:{controller}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}{listens}
 advertised.listeners=PLAINTEXT://{host}:{port}{reached}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OUTSIDE:{protocol}
 log.dirs={data}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -56,14 +56,35 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
-"""
+{logins}"""
 
 
 class Outside(NamedTuple):
-    """A second port to listen on, and the one by which its clients reach it."""
+    """A second port to listen on, and the one by which its clients reach it.
+
+    users: passwords by name, for SASL PLAIN; empty: nobody has to say who it is.
+    """
 
     port: int
     reached_by: int
+    users: Mapping[str, str] = {}
+
+    @property
+    def protocol(self) -> str:
+        """Return Kafka's name of how it is secured."""
+        return "SASL_PLAINTEXT" if self.users else "PLAINTEXT"
+
+    @property
+    def logins(self) -> str:
+        """Return the properties that name the users."""
+        if not self.users:
+            return ""
+        known = " ".join(f'user_{name}="{password}"' for name, password in self.users.items())
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        return (
+            "listener.name.outside.sasl.enabled.mechanisms=PLAIN\n"
+            f"listener.name.outside.plain.sasl.jaas.config={module} required {known};\n"
+        )
 
 
 def _quiet(_: str) -> None:
@@ -230,6 +251,8 @@ class Node:
             data=data.name,
             listens=listens,
             reached=reached,
+            protocol="PLAINTEXT" if outside is None else outside.protocol,
+            logins="" if outside is None else outside.logins,
         )
         file.write_text(text)
         return Path(file.name)

@@ -1,7 +1,6 @@
 """``changeover edge``: the device's program."""
 
 import asyncio
-import logging
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,7 +56,6 @@ def edge(
         return
     if until is not None and not once:
         raise click.UsageError("--until goes with --once")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # edge.ship says it, once a minute
     try:
         summary = _run(file, Once(until) if once else None, _patience(patience))
     except ConfigError as error:

@@ -10,7 +10,8 @@ import click
 import msgspec
 
 from edge.check import Verdict, checked
-from edge.config import CONFIG_NAME, NUMBER, Config, ConfigError, load
+from edge.config import CONFIG_NAME, Config, ConfigError, load
+from edge.config_sections import NUMBER
 from edge.control import NotRunningError, ask
 from edge.offline import text_once
 from edge.status import EdgeStatus
