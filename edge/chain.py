@@ -152,11 +152,11 @@ class Chain:
             self._known = _identities(rotated)
         elif (found := find(position, self._path, rotated)) is not None:
             self.files.append(found)
-            self.former = find_former(position, rotated)
+            self.former = find_former(position, rotated, found)
             self._known = ()
         elif named is not None or rotated:  # else its folder may not be mounted yet
             self._lost(position, rotated)
-            if (former := find_former(position, rotated)) is not None:
+            if (former := find_former(position, rotated, None)) is not None:
                 self.files.append(former)
             self._known = _identities(rotated) if position.print is None else _before(position)
 

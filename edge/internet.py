@@ -142,9 +142,7 @@ class Probe:
                 if self.link.online is not None and self.link.online is not before.online:
                     self._changed(self.link.online)
             await asyncio.sleep(self._every_s)
-            if (
-                not self._targets
-            ):  # then there is nothing to ask: sleep until somebody says something
+            if not self._targets:  # nobody to ask: sleep until the broker says something
                 await self._said.wait()
 
     async def _round(self) -> bool | None:

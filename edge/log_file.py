@@ -235,7 +235,7 @@ class LogFile:
             first, former = former, None  # what is empty has nothing to be found again by
         self._at = first
         self._origin = Origin(first.dev, first.inode, first.print, first.older)
-        self._former = _place(former) if former is not None and former.head else None
+        self._former = None if former is None else _place(former)
 
     def _finish(self, file: HeldFile) -> None:
         if file.read > file.end:

@@ -32,17 +32,26 @@ def find(position: Position, path: Path, rotated: list[Sibling]) -> HeldFile | N
     return file
 
 
-def find_former(position: Position, rotated: list[Sibling]) -> HeldFile | None:
-    """Return the file before that of ``position``, as far as it was read."""
+def find_former(
+    position: Position, rotated: list[Sibling], file: HeldFile | None
+) -> HeldFile | None:
+    """Return the file before that of ``position``, as far as it was read.
+
+    file: that of ``position``, if it is there.
+    """
     place = position.former
     if place is None:
         return None
+    if not place.print.size:  # it was empty: only where it stands can tell it from others
+        inodes = [sibling.inode for sibling in rotated]
+        number = inodes.index(file.inode) if file and file.inode in inodes else len(rotated)
+        rotated = rotated[max(number - 1, 0) : number] if file else []
     for sibling in rotated:
         same = sibling.inode == place.inode and not sibling.compressed
         if same and place.print.fits(sibling.head()):
-            file = HeldFile(sibling.path)
-            file.start_at(min(place.offset, file.size), place.line)
-            return file
+            former = HeldFile(sibling.path)
+            former.start_at(min(place.offset, former.size), place.line)
+            return former
     return None
 
 

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from edge.identity import SURE
 from tests.edge.logs import READINGS, reading_text
 from tests.edge.rotations import (
     LONG_S,
@@ -57,11 +58,11 @@ class History(RuleBasedStateMachine):
             self.written[says(line[:-1])] += 1
             put(self.path, line)
 
-    @rule(share=st.floats(0.05, 0.95))
+    @rule(share=st.floats(0, 1))
     def write_a_part(self, share: float) -> None:
         self.end_line()
         line = self.line()
-        cut = max(int(len(line) * share), 1)
+        cut = SURE + int((len(line) - 1 - SURE) * share)  # no two files begin with the same
         self.part, self.rest = line[:cut], line[cut:]
         put(self.path, self.part)
 
@@ -105,7 +106,7 @@ class History(RuleBasedStateMachine):
     @rule()
     def copy_and_truncate(self) -> None:
         self.follower.step(0.1)
-        if self.path.exists() and self.path.stat().st_size >= 32:
+        if self.path.exists() and self.path.stat().st_size >= SURE:
             self.close_old()
             self.close_part()
             copy_truncate(self.path)
@@ -126,7 +127,7 @@ class History(RuleBasedStateMachine):
             self.end_line()
             self.follower.settle(LONG_S)
             size = self.path.stat().st_size
-            os.truncate(self.path, max(int(size * share), min(size, 32)))
+            os.truncate(self.path, max(int(size * share), min(size, SURE)))
             if off:
                 self.follower.restart()
             self.follower.step()
