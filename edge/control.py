@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-LONGEST = 65_536
+LONGEST = 1_048_576
 ANSWERS_S = 120.0  # a text may wait for the network
 
 Request = dict[str, Any]
@@ -74,6 +74,6 @@ async def ask(spool: Path, request: Request) -> Any:
             writer.write(json.dumps(request).encode() + b"\n")
             answer = await reader.readline()
             writer.close()
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, ValueError) as error:
         raise NotRunningError(f"no edge is running on {spool} ({error})") from None
     return json.loads(answer)

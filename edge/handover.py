@@ -80,6 +80,7 @@ class Handing(msgspec.Struct, frozen=True):
     """All that is between the device and the servers.
 
     claims: how many there ever were; recent: the newest of them.
+    missed: by rule, the newest episode of which something was too old to be texted.
     unlogged: lines that activeNotifications.log may lack.
     """
 
@@ -88,6 +89,7 @@ class Handing(msgspec.Struct, frozen=True):
     claims: int = 0
     recent: tuple[Recent, ...] = ()
     unlogged: tuple[str, ...] = ()
+    missed: dict[str, datetime] = {}
 
 
 def decided(
@@ -107,6 +109,16 @@ def decided(
         if decision.kind in TOLD
     )
     return msgspec.structs.replace(handing, untold=handing.untold + untold) if untold else handing
+
+
+def expired(handing: Handing, now: datetime) -> Handing:
+    """Return ``handing`` without what helps nobody any more: the servers will tell of it."""
+    late = [each for each in handing.untold if each.useful_until < now]
+    if not late:
+        return handing
+    missed = handing.missed | {each.decision.rule: each.decision.episode for each in late}
+    untold = tuple(each for each in handing.untold if each.useful_until >= now)
+    return msgspec.structs.replace(handing, untold=untold, missed=missed)
 
 
 def shipped(handing: Handing, stream: str, drained: int | None, last: int) -> Handing:
@@ -220,7 +232,9 @@ def silenced(handing: Handing, decision: Decision) -> bool:
 
 def unheard(handing: Handing, decision: Decision) -> bool:
     """Return whether ``decision`` ends an episode of which the servers have yet to tell."""
-    return decision.kind is Kind.RESOLVED and any(
+    if decision.kind is not Kind.RESOLVED:
+        return False
+    return handing.missed.get(decision.rule) == decision.episode or any(
         (each.decision.rule, each.decision.episode) == (decision.rule, decision.episode)
         and each.decision.kind is not Kind.RESOLVED
         for each in handing.untold

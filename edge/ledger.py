@@ -73,6 +73,8 @@ class Ledger:
                         self.handing, stream, event.seq, event.ts, decisions
                     )
                     self.changed()
+                if self.handing.untold:
+                    self.handing = handover.expired(self.handing, event.ts)
 
     def add_malformed(self, value: bytes) -> None:
         """Hold a record of what is no line ready for the next transaction."""
