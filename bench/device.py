@@ -112,6 +112,7 @@ def memory() -> list[Result]:
         broker(Path(place) / "servers") as node,
         Simulator(Path(place) / "modem") as sim,
         _edge(Path(place) / "device", node.servers, sim) as process,
+        _edge(Path(place) / "other", node.servers, None) as other,
     ):
         folder = Path(place) / "device"
         (folder / "Transition.log").write_text("2026-01-01T00:00:00Z from=inverter to=grid\n")
@@ -124,24 +125,27 @@ def memory() -> list[Result]:
             time.sleep(1)
         time.sleep(10)
         after = _status(process.pid, "VmRSS")
-        wakes = [_wakes(process.pid)]
-        polls = len(sim.core.commands)
+        polls, began = len(sim.core.commands), [_wakes(each.pid) for each in (process, other)]
         time.sleep(IDLE_S)
-        wakes.append(_wakes(process.pid))
-        rate = (wakes[1] - wakes[0]) / IDLE_S
-        click.echo(f"modem polls in {IDLE_S:.0f} s: {len(sim.core.commands) - polls}", err=True)
+        ended = [_wakes(each.pid) for each in (process, other)]
+        with_modem, without = (
+            (end - begin) / IDLE_S for begin, end in zip(began, ended, strict=True)
+        )
+        polled = len(sim.core.commands) - polls
     return [
         result("device memory", [before / 1_000], 30, "lower", "MB"),
         result("growth, 500,000 lines", [(after - before) / 1_000], 2, "lower", "MB"),
-        result("wake-ups, idle", [rate], 0.1, "lower", "a second"),
+        result("wake-ups, idle, no modem", [without], 0.1, "lower", "a second"),
+        result(f"with {polled} polls of a modem", [with_modem], None, "lower", "a second"),
     ]
 
 
 @contextmanager
-def _edge(folder: Path, servers: str, sim: Simulator) -> Iterator[subprocess.Popen[bytes]]:
+def _edge(folder: Path, servers: str, sim: Simulator | None) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir()
     config = folder / "notifications.config"
-    more = f'tick = "1h"\nnumbers = ["{NUMBER}"]\n[modem]\nport = "{sim.path}"\n'
+    modem = "" if sim is None else f'numbers = ["{NUMBER}"]\n[modem]\nport = "{sim.path}"\n'
+    more = f'tick = "1h"\n{modem}'
     config.write_text(CONFIG.format(servers=servers) + more)
     env = os.environ | {"MALLOC_ARENA_MAX": "1"}
     with subprocess.Popen((*EDGE, "--config", str(config)), env=env) as process:

@@ -64,19 +64,10 @@ def take(
         pending, outcomes = None, NONE_TOLD
         if decisions:
             pending, outcomes = follow(policy, None, state, after, event, decisions, appended_ms)
-        return Entry(  # in order, because naming them takes twice as long
-            entry.epoch,
-            event.seq,
-            appended_ms if appended_ms > entry.appended_ms else entry.appended_ms,  # noqa: FURB136 - max() is slow
-            entry.runs,
-            entry.counts,
-            None,
-            False,
-            None,
-            after,
-            own,
-            pending,
-        ), outcomes
+        latest_ms = appended_ms if appended_ms > entry.appended_ms else entry.appended_ms  # noqa: FURB136 - max() is slow
+        # In order, because naming them takes twice as long.
+        return Entry(entry.epoch, event.seq, latest_ms, entry.runs, entry.counts,
+                     None, False, None, after, own, pending), outcomes  # fmt: skip
     return _any(book, entry, event, max(appended_ms, entry.appended_ms))
 
 
@@ -89,10 +80,7 @@ def _any(
     same, known = event.epoch == entry.epoch, event.run in entry.runs
     # A state of the first version knows no runs: as then, what it has counted is a duplicate.
     if same and event.seq <= entry.seq and (known or not entry.runs):
-        duplicate = _counted(entry, "duplicates")
-        # The newest again, with nothing behind it: the first copy may not have known that.
-        last = event.seq == entry.seq
-        return _drained(duplicate, event, stream, appended_ms) if last else (duplicate, [])
+        return _again(entry, event, stream, appended_ms)
     outcomes: list[Outcome] = []
     if not (same and known) or event.seq != entry.seq + 1 or entry.horizon is not None:
         pending, outcomes = (entry.pending, []) if same else lost(stream, entry.pending, event)
@@ -122,6 +110,18 @@ def _any(
         pending=pending,
     )
     return after, outcomes + more
+
+
+def _again(
+    entry: Entry, event: Event, stream: str, appended_ms: int
+) -> tuple[Entry, list[Outcome]]:
+    """Return ``entry`` after a copy of a record, and what that reveals.
+
+    The newest, again, with nothing behind it drains its stream: its first copy may have had more.
+    """
+    counted = _counted(entry, "duplicates")
+    newest = event.seq == entry.seq
+    return _drained(counted, event, stream, appended_ms) if newest else (counted, [])
 
 
 def _folded(

@@ -8,24 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from app.sim800.answers import FIXED
 from app.sim800.wire import Submitted, WireError, deliver, status_report, submitted
 
 CTRL_Z, ESC, CR = 0x1A, 0x1B, 0x0D
 NO_NETWORK, NO_CREDIT, SIM_PIN, PUK, WRONG = 331, 34, 11, 12, 16
 BOOT = ("RDY", "+CFUN: 1", "+CPIN: READY", "Call Ready", "SMS Ready")
 BOOT_S = 0.5
-FIXED = {
-    "+CGMI": "SIMCOM_Ltd", "+GMI": "SIMCOM_Ltd",
-    "+CGMM": "SIMCOM_SIM800L", "+GMM": "SIMCOM_SIM800L",
-    "+CGMR": "Revision:1418B05SIM800L24", "+GMR": "Revision:1418B05SIM800L24",
-    "+CGSN": "868000000000001", "+GSN": "868000000000001", "+CIMI": "001010000000001",
-    "+CCID": "8900100000000000001f", "I": "SIM800 R14.18", "+CBC": "+CBC: 0,90,4012",
-    "+CSMS?": "+CSMS: 0,1,1,1", "+CSMS=0": "+CSMS: 1,1,1", "+CSMS=1": "+CSMS: 1,1,1",
-    "+CNMI=?": "+CNMI: (0-3),(0-3),(0,2,3),(0,1),(0,1)", "+CMGF=?": "+CMGF: (0,1)",
-    "+CPMS=?": '+CPMS: ("SM"),("SM"),("SM")', "+CSCS=?": '+CSCS: ("IRA","GSM","UCS2","HEX")',
-    "+CMGL=?": "+CMGL: (0-4)", "+CMGD=?": "+CMGD: (1-50),(0-4)", "+COPS?": '+COPS: 0,0,"Simulated"',
-    "+CSCS?": '+CSCS: "GSM"', "+CPAS": "+CPAS: 0", "+CREG=?": "+CREG: (0-2)",
-}  # fmt: skip
 ACCEPTED = re.compile(
     r"$|[EVQZ&]|H0?$|\+(?:CMEE|CSCLK|CLTS|CSCS|CSCA|CSMP|COPS|CMMS|CLIP|CRC|CIURC|CNMA|IPR|CREG)="
 )

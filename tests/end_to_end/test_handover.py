@@ -110,8 +110,7 @@ def test_without_internet_the_device_texts_and_the_servers_tell_the_others(
         sent = Counter(json.loads(each)["type"] for each in house.values(topics.DELIVERIES))
         log = (folder / "activeNotifications.log").read_text().splitlines()
 
-        assert "the grid is lost" in sim.sent[0].text.text
-        assert sim.sent[0].text.number == ANN
+        assert ("the grid is lost" in sim.sent[0].text.text, sim.sent[0].text.number) == (True, ANN)
         assert texts(house) == {(BOB, "fired"): 1, (ANN, "resolved"): 1, (BOB, "resolved"): 1}
         assert [each["possible_double"] for each in told(house, "claimed")] == [False]
         assert [each["outcomes"] for each in told(house, "answered")] == [{ANN: "sent"}]
