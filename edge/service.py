@@ -174,7 +174,7 @@ async def run(
         raise ConfigError(f"logs: there is no folder {config.logs}; make it, or name another")
     with Spool(config.spool, config.device, config.spool_limit) as spool:
         ledger = Ledger(config.device, secrets.token_hex(4), spool)
-        edge = Edge(config, ledger, (shipping or _kafka(config))(ledger), clock or Clock())
+        edge = Edge(config, ledger, (shipping or _kafka(config, once))(ledger), clock or Clock())
         edge.progress = progress or edge.progress
         log.info("edge_started", device=config.device, waiting=spool.waiting)
         try:
@@ -191,10 +191,11 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _kafka(config: Config) -> Callable[[Ledger], Shipping]:
-    from edge.ship import Shipper, secured  # noqa: PLC0415 - reading the logs needs no Kafka client
+def _kafka(config: Config, once: Once | None) -> Callable[[Ledger], Shipping]:
+    from edge.ship import HURRIED, STEADY, Shipper, secured  # noqa: PLC0415 - reading the logs needs no Kafka client
 
-    return lambda ledger: Shipper(ledger, config.brokers, secured(config.security))
+    pace = STEADY if once is None else HURRIED
+    return lambda ledger: Shipper(ledger, config.brokers, secured(config.security), pace)
 
 
 @contextmanager

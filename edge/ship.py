@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -27,13 +27,27 @@ from edge.ledger import Ledger
 from edge.spool import Row, SpoolError
 from schemas import topics
 
-ROWS = 500
-BATCH_BYTES = 131_072  # some 15 kB on the wire: 3 s of a GPRS link
 READINGS_PER_S = 5_000  # of a backlog: the rest of the device, and of the link, is not held up
 ACKNOWLEDGED_WITHIN_S = 30.0
 ABANDON_WITHIN_S = 0.5
 BACKOFF_S = (0.5, 10.0)
 COMPLAIN_EVERY_S = 60.0
+
+
+class Pace(NamedTuple):
+    """How much is handed over at once: rows, and bytes before they are compressed.
+
+    readings_per_s: of a backlog; 0 is as fast as it goes.
+    """
+
+    rows: int
+    batch_bytes: int
+    readings_per_s: int
+
+
+# Beside its logs it is to be small: 131 kB are some 15 on the wire, 3 s of a GPRS link.
+STEADY = Pace(500, 131_072, READINGS_PER_S)
+HURRIED = Pace(4_000, 524_288, 0)
 SHIPPED = (topics.TRANSITIONS, topics.PROBES, topics.WINDOWS, topics.ACTIVE, topics.MALFORMED)
 
 log = structlog.get_logger()
@@ -68,9 +82,14 @@ class Shipper:
     failed: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(
-        self, ledger: Ledger, brokers: Sequence[str], security: dict[str, Any] | None = None
+        self,
+        ledger: Ledger,
+        brokers: Sequence[str],
+        security: dict[str, Any] | None = None,
+        pace: Pace = STEADY,
     ) -> None:
         """Ship to ``brokers``; ``security``: aiokafka's settings of TLS and SASL."""
+        self._pace = pace
         self.shipped = 0
         self.trouble = ""
         self._ledger = ledger
@@ -136,7 +155,7 @@ class Shipper:
             enable_idempotence=True,
             acks="all",
             compression_type="zstd",
-            max_batch_size=BATCH_BYTES,
+            max_batch_size=self._pace.batch_bytes,
             request_timeout_ms=round(ACKNOWLEDGED_WITHIN_S * 1000),
             **self._security,
         )
@@ -148,17 +167,18 @@ class Shipper:
             await _abandon(producer)
 
     async def _ship(self, producer: AIOKafkaProducer, topic: str) -> None:
-        wake = self._wakes[topic]
+        wake, pace = self._wakes[topic], self._pace
         while True:
             wake.clear()
-            rows = self._ledger.spool.read(ROWS, topic)
+            rows = self._ledger.spool.read(pace.rows, topic)
             if not rows:
                 await wake.wait()
                 continue
             began_s = monotonic()
             await self._send(producer, topic, rows)
-            if topic == topics.PROBES and len(rows) == ROWS:  # a backlog
-                await asyncio.sleep(max(0.0, began_s + ROWS / READINGS_PER_S - monotonic()))
+            if topic == topics.PROBES and pace.readings_per_s and len(rows) == pace.rows:
+                until_s = began_s + pace.rows / pace.readings_per_s
+                await asyncio.sleep(max(0.0, until_s - monotonic()))
 
     async def _send(self, producer: AIOKafkaProducer, topic: str, rows: list[Row]) -> None:
         async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
