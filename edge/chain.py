@@ -182,7 +182,8 @@ class Chain:
 
     def _opened(self, rotated: list[Sibling], named: tuple[int, int] | None) -> list[HeldFile]:
         inodes = {file.inode for file in self.held}
-        known = [*(self._known or ()), *(each for file in self.held for each in file.older)]
+        known = [*(self._known or ()), *(file.identity for file in self.held)]
+        known += [identity for file in self.held for identity in file.older]
         last = -1
         for number, sibling in enumerate(rotated):
             if sibling.inode in inodes or sibling.is_one_of(known):

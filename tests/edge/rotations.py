@@ -4,13 +4,17 @@ import gzip
 import os
 import shutil
 from collections import Counter
+from collections.abc import MutableMapping
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 from edge.log_file import Entry, Position
 from edge.parse import Bad, ParsedLine, ReadingLine, parse
 from edge.tail import Tail
-from tests.edge.logs import READINGS
+from tests.edge.logs import READINGS, reading_text
+
+Events = list[MutableMapping[str, Any]]
 
 SETTLE_S = 2
 LONG_S = 12  # until nobody finishes a line in a rotated file
@@ -112,3 +116,13 @@ def zipped(path: Path, number: int) -> Path:
 def put(path: Path, text: str | bytes) -> None:
     with path.open("ab") as file:
         file.write(text.encode() if isinstance(text, str) else text)
+
+
+def lines(*numbers: int) -> str:
+    """Return readings; each is named by its power, and counts at as many seconds."""
+    return "".join(reading_text(number, number) for number in numbers)
+
+
+def told(events: Events) -> list[tuple[str, str]]:
+    """Return level and name of what was said."""
+    return [(event["log_level"], event["event"]) for event in events]
