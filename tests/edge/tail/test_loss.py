@@ -1,0 +1,180 @@
+"""Truncated, replaced, removed: what is there comes out once, what is lost is said."""
+
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.edge.logs import READINGS
+from tests.edge.rotations import (
+    Events,
+    Follower,
+    copy_truncate,
+    lines,
+    put,
+    told,
+)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_what_was_copied_before_it_was_truncated_is_read_from_the_copy(
+    follower: Follower, *, down: bool
+) -> None:
+    put(follower.path, lines(3))
+    copy_truncate(follower.path)
+    put(follower.path, lines(4, 5, 6, 7))
+    if down:
+        follower.restart()
+    follower.settle()
+    put(follower.path, lines(8))
+    follower.settle()
+
+    assert follower.texts == [str(number) for number in range(1, 9)]
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_what_was_truncated_unread_and_not_copied_is_lost_and_said(
+    follower: Follower, events: Events, *, down: bool
+) -> None:
+    put(follower.path, lines(3))
+    if not down:
+        follower.tail.look(follower.now_s)
+    follower.path.write_text(lines(4, 5, 6, 7))
+    if down:
+        follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "4", "5", "6", "7"]
+    assert told(events)[0] == ("error", "log_lost" if down else "log_rewritten")
+
+
+def test_what_was_removed_unread_while_it_was_down_is_lost_and_said(
+    follower: Follower, events: Events
+) -> None:
+    put(follower.path, lines(3))
+    follower.path.unlink()
+    put(follower.path, lines(4))
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "4"]
+    assert events == [{"event": "log_lost", "log_level": "error", "log": READINGS, "line": 2}]
+
+
+def test_a_removed_file_is_read_to_its_end(follower: Follower) -> None:
+    put(follower.path, lines(3))
+    follower.path.unlink()
+    follower.settle()
+    put(follower.path, lines(4))
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "4"]
+
+
+def test_an_inode_number_that_is_used_again_is_another_file(follower: Follower) -> None:
+    follower.path.unlink()
+    put(follower.path, lines(3, 4, 5))
+    follower.positions[READINGS] = msgspec.structs.replace(
+        follower.positions[READINGS], inode=follower.path.stat().st_ino
+    )
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "4", "5"]
+
+
+def test_a_file_replaced_while_it_was_down_is_looked_for_under_its_new_name(
+    follower: Follower,
+) -> None:
+    put(follower.path, lines(3))
+    follower.path.rename(follower.path.with_name(f"{READINGS}-20260105"))
+    put(follower.path, lines(4))
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "4"]
+
+
+def test_a_file_replaced_by_a_copy_of_itself_is_read_on(tmp_path: Path) -> None:
+    follower, count = Follower(tmp_path), 12
+    put(follower.path, lines(*range(1, count)))
+    follower.settle()
+    for down in (True, False):
+        put(follower.path, lines(count))
+        copy = tmp_path / "copy"
+        shutil.copy(follower.path, copy)
+        copy.replace(follower.path)
+        put(follower.path, lines(count + 1))
+        count += 2
+        if down:
+            follower.restart()
+        follower.settle()
+
+    assert follower.texts == [str(number) for number in range(1, count)]
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_power_cut_that_takes_the_end_repeats_nothing(
+    follower: Follower, events: Events, *, down: bool
+) -> None:
+    os.truncate(follower.path, len(lines(1)) + 20)
+    if down:
+        follower.restart()
+    follower.step()
+    put(follower.path, lines(3))
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3"]
+    assert ("error", "log_shortened") in told(events)
+
+
+def test_a_file_that_lost_its_end_and_grew_past_it_is_read_from_a_line_on(
+    follower: Follower, events: Events
+) -> None:
+    put(follower.path, lines(*range(3, 9)))
+    follower.settle()
+    os.truncate(follower.path, follower.path.stat().st_size - 20)
+    put(follower.path, "\n" + lines(9, 10))
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == [str(number) for number in range(1, 11)]
+    assert told(events) == [("error", "log_shortened")]
+
+
+def test_a_file_rewritten_with_the_same_length_is_read_anew(follower: Follower) -> None:
+    size = follower.path.stat().st_size
+    with follower.path.open("r+") as writer:
+        writer.write(lines(3, 4))
+    follower.settle()
+
+    assert follower.path.stat().st_size == size
+    assert follower.texts == ["1", "2", "3", "4"]
+
+
+def test_an_empty_file_replaced_by_another_is_no_loss(tmp_path: Path, events: Events) -> None:
+    follower = Follower(tmp_path)
+    follower.path.touch()
+    follower.settle()
+    (tmp_path / "other").write_text(lines(1))
+    (tmp_path / "other").replace(follower.path)
+    follower.settle()
+
+    assert follower.texts == ["1"]
+    assert told(events) == [("info", "log_rotated")]
+
+
+def test_a_line_read_before_its_file_was_rewritten_is_not_repeated_by_a_restart(
+    follower: Follower,
+) -> None:
+    put(follower.path, lines(3))
+    follower.step()
+    follower.path.write_text(lines(4, 5, 6, 7))
+    follower.step()
+    follower.step(2)
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "4", "5", "6", "7"]
