@@ -234,7 +234,7 @@ class LogFile:
         if former is not None and not first.head:
             first, former = former, None  # what is empty has nothing to be found again by
         self._at = first
-        self._origin = Origin(first.dev, first.inode, first.print, first.older)
+        self._origin = _origin(first)
         self._former = None if former is None else _place(former)
 
     def _finish(self, file: HeldFile) -> None:
@@ -244,9 +244,14 @@ class LogFile:
             file.partial, file.cut = b"", 0
 
     def _cut(self, file: HeldFile) -> None:
+        origin = _origin(file)
         for entry in self.queue:
             if entry.origin.inode == file.inode:
-                entry.end = min(entry.end, file.end)
+                entry.origin, entry.end = origin, min(entry.end, file.end)
+
+
+def _origin(file: HeldFile) -> Origin:
+    return Origin(file.dev, file.inode, file.print, file.older)
 
 
 def _place(file: HeldFile) -> Place:

@@ -31,6 +31,7 @@ def test_the_last_line_of_a_rotated_file_needs_no_end(follower: Follower) -> Non
     rename(follower.path)
     put(follower.path, lines(4))
     follower.step()
+    follower.step()
     follower.step(9)
     before = follower.texts
     follower.step(LONG_S)
@@ -53,6 +54,29 @@ def test_a_line_may_end_in_a_file_that_is_rotated_already(follower: Follower) ->
     follower.settle(LONG_S)
 
     assert follower.texts == ["1", "2", "3", "4"]
+
+
+def test_what_has_no_end_in_a_file_rotated_twice_comes_in_its_place(follower: Follower) -> None:
+    put(follower.path, "power")
+    rename(follower.path)
+    put(follower.path, lines(3))
+    rename(follower.path)
+    put(follower.path, lines(4))
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "power", "3", "4"]
+
+
+def test_what_has_no_end_comes_once_also_when_nothing_follows(follower: Follower) -> None:
+    put(follower.path, "power")
+    for _ in range(2):
+        rename(follower.path)
+        follower.path.touch()
+    for _ in range(3):
+        follower.settle(LONG_S)
+        follower.restart()
+
+    assert follower.texts == ["1", "2", "power"]
 
 
 def test_what_has_no_end_in_a_truncated_file_comes_out(follower: Follower) -> None:

@@ -1,5 +1,6 @@
 """Truncated, replaced, removed: what is there comes out once, what is lost is said."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge import chain
+from edge.siblings import Sibling
 from tests.edge.logs import READINGS
 from tests.edge.rotations import (
+    LONG_S,
     Events,
     Follower,
     copy_truncate,
     lines,
     put,
+    rename,
     told,
 )
 
@@ -73,6 +78,36 @@ def test_a_removed_file_is_read_to_its_end(follower: Follower) -> None:
     assert follower.texts == ["1", "2", "3", "4"]
 
 
+def test_rotated_files_stay_read_whatever_is_removed(follower: Follower) -> None:
+    for number in (3, 4):
+        rename(follower.path)
+        put(follower.path, lines(number))
+    follower.settle()
+    for number in (5, 6):
+        follower.path.unlink()
+        put(follower.path, lines(number))
+        for _ in range(3):
+            follower.settle(LONG_S)
+
+    assert follower.texts == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_removed_file_is_let_go_once_it_is_done_with(follower: Follower) -> None:
+    follower.path.unlink()
+    follower.settle()
+    held = removed_and_open(follower.path)
+    put(follower.path, lines(3))
+    for _ in range(3):
+        follower.settle(LONG_S)
+
+    assert (held, removed_and_open(follower.path)) == (1, 0)
+
+
+def removed_and_open(path: Path) -> int:
+    links = [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return links.count(path.with_name(f"{path.name} (deleted)"))
+
+
 def test_an_inode_number_that_is_used_again_is_another_file(follower: Follower) -> None:
     follower.path.unlink()
     put(follower.path, lines(3, 4, 5))
@@ -102,17 +137,19 @@ def test_a_file_replaced_by_a_copy_of_itself_is_read_on(tmp_path: Path) -> None:
     put(follower.path, lines(*range(1, count)))
     follower.settle()
     for down in (True, False):
-        put(follower.path, lines(count))
+        put(follower.path, lines(count) + lines(count + 1)[:20])
+        follower.step()
         copy = tmp_path / "copy"
         shutil.copy(follower.path, copy)
         copy.replace(follower.path)
-        put(follower.path, lines(count + 1))
+        put(follower.path, lines(count + 1)[20:])
         count += 2
         if down:
             follower.restart()
         follower.settle()
 
     assert follower.texts == [str(number) for number in range(1, count)]
+    assert [entry.number for entry in follower.released] == list(range(1, count))
 
 
 @pytest.mark.parametrize("down", [False, True])
@@ -142,6 +179,38 @@ def test_a_file_that_lost_its_end_and_grew_past_it_is_read_from_a_line_on(
 
     assert follower.texts == [str(number) for number in range(1, 11)]
     assert told(events) == [("error", "log_shortened")]
+
+
+def test_lines_that_wait_while_their_file_loses_its_end_hide_no_new_ones(
+    follower: Follower,
+) -> None:
+    put(follower.path, lines(3))
+    follower.step()
+    os.truncate(follower.path, len(lines(1, 2)))
+    follower.step()
+    follower.step(2)
+    put(follower.path, lines(4))
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "4"]
+
+
+def test_a_rewritten_file_is_not_read_on_while_nothing_can_be_told_of_it(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_log: Path) -> list[Sibling]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    follower.path.write_text(lines(3, 4, 5))
+    with monkeypatch.context() as patched:
+        patched.setattr(chain, "siblings", fail)
+        follower.settle()
+        before = follower.texts
+    follower.settle()
+
+    assert before == ["1", "2"]
+    assert follower.texts == ["1", "2", "3", "4", "5"]
 
 
 def test_a_file_rewritten_with_the_same_length_is_read_anew(follower: Follower) -> None:

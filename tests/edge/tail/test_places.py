@@ -1,5 +1,6 @@
 """What stands in the place of a log or its folder, and what is stored of it."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 import pytest
 
+from edge.held_file import HeldFile
 from edge.log_file import Position
 from tests.edge.logs import READINGS
 from tests.edge.rotations import (
@@ -107,6 +109,35 @@ def test_an_unreadable_log_is_read_once_it_can_be(
         "reason": "Permission denied",
     }
     assert told(events).count(("error", "log_unreadable")) == 1
+
+
+def test_a_disk_that_fails_for_a_while_loses_nothing(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch, events: Events
+) -> None:
+    read = os.pread
+
+    def fail(fd: int, count: int, offset: int) -> bytes:
+        if offset:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(fd, count, offset)
+
+    put(follower.path, lines(3))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", fail)
+        follower.settle()
+        follower.settle()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3"]
+    assert told(events) == [("error", "log_unreadable")]
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="not a regular file"):
+        HeldFile(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])

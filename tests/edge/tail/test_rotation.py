@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import log_file
+from edge import chain, log_file
+from edge.siblings import Sibling, siblings
 from tests.edge.logs import READINGS
 from tests.edge.rotations import (
     LONG_S,
@@ -185,6 +186,43 @@ def test_reading_once_takes_the_rest_of_rotated_files_along(follower: Follower) 
     )
 
 
+def test_a_rotation_in_the_midst_of_a_look_loses_nothing(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotations = iter((4, 5))
+
+    def listed(log: Path) -> list[Sibling]:
+        found = siblings(log)
+        if log == follower.path and (number := next(rotations, None)) is not None:
+            rename(log)
+            put(log, lines(number))
+        return found
+
+    monkeypatch.setattr(chain, "siblings", listed)
+    rename(follower.path)
+    put(follower.path, lines(3))
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "4", "5"]
+
+
+def test_a_folder_in_which_nothing_changes_is_not_listed_again_and_again(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[Path]()
+
+    def listed(log: Path) -> list[Sibling]:
+        looked.append(log)
+        return siblings(log)
+
+    monkeypatch.setattr(chain, "siblings", listed)
+    rename(follower.path)
+    for _ in range(100):
+        follower.step()
+
+    assert looked.count(follower.path) == 2 * chain.SCANS
+
+
 def test_files_that_are_done_with_are_closed(follower: Follower) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a Path for each number
     for number in range(3, 53):
@@ -230,6 +268,18 @@ def test_a_file_compressed_between_two_others_is_reported_as_not_read(
 
     assert follower.texts == ["1", "2", "3", "5"]
     assert told(events) == [("error", "log_skipped"), ("info", "log_rotated")]
+
+
+def test_a_file_that_is_being_compressed_is_read(follower: Follower, events: Events) -> None:
+    put(follower.path, lines(3))
+    for number in (4, 5):
+        rename(follower.path)
+        put(follower.path, lines(number))
+    numbered(follower.path, 1).with_suffix(".1.gz").write_bytes(b"\x1f\x8b")
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "4", "5"]
+    assert told(events) == [("info", "log_rotated")]
 
 
 @pytest.mark.parametrize("down", [False, True])
