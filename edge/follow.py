@@ -55,6 +55,7 @@ class Following:
         self._stream = StreamClock(edge.clock.read(), edge.spool.state.reached, before)
         self._complained_s = -COMPLAIN_EVERY_S
         self._online: bool | None = None
+        self._caught_up = asyncio.Event()
         targets = [parse_target(each) for each in config.internet.targets]
         self._probe = Probe(targets, config.internet.every.total_seconds(), self._online_is)
         self._last_shipped: datetime | None = None
@@ -74,7 +75,7 @@ class Following:
 
     def beside(self) -> list[Any]:
         """Return what runs beside the loop, to be started."""
-        found = [self._edge.shipping.run(), self._probe.run(), self._offline.run()]
+        found = [self._edge.shipping.run(), self._probe.run(), self._offline_run()]
         return found if self._modem is None else [*found, self._modem.run(), self._network_time()]
 
     async def steps(self, notice: Notice) -> None:
@@ -151,6 +152,7 @@ class Following:
         edge.wake_shipper()
         if behind:
             return 0
+        self._caught_up.set()
         settles_s = edge.pump.tail.settles_at_s
         waits = [LONGEST_S, every_s, (edge.pump.due(horizon) - horizon).total_seconds()]
         return max(0.001, min(waits if settles_s is None else [*waits, settles_s - now_s]))
@@ -165,6 +167,11 @@ class Following:
         ledger, settle = self._edge.ledger, self._config.settle
         ledger.add(ledger.stamper.clock_set(was - settle, is_ - settle, since))
         ledger.keep(CLOCK, msgspec.json.encode(self._stream.state))
+
+    async def _offline_run(self) -> None:
+        """Claim and text once the logs are read: nothing is stamped ahead of a line."""
+        await self._caught_up.wait()
+        await self._offline.run()
 
     async def _network_time(self) -> None:
         """Take the time from the phone network where there is none better."""
