@@ -18,6 +18,7 @@ import click
 from app.sim800 import Simulator
 from bench.cluster import DEADLINE_S, POLL_S, broker
 from bench.measure import Result, result, rounds
+from bench.peers import offline
 from tests.sim800.peers import running
 
 LINES = 100_000
@@ -26,6 +27,7 @@ ROUNDS = 3
 IDLE_S = float(os.environ.get("BENCH_IDLE_S", "300"))
 LATENCY_S = 2.0
 TEXTS = 5
+AWAY_S = 10.0  # how long the modem is unplugged
 NUMBER = "+380441234567"
 EDGE = (sys.executable, "-c", "from app.cli import main; main()", "edge")
 CONFIG = 'device = "bench"\nbrokers = "{servers}"\nspool_limit_mb = 2000\n'
@@ -175,8 +177,12 @@ def _wakes(pid: int) -> int:
 
 def texts() -> list[Result]:
     """From a decision to AT+CMGS beyond the modem's own time, beside gammu-smsd and smstools."""
-    ours = [asyncio.run(_overhead()) for _ in rounds(TEXTS)]
+    ours = [asyncio.run(offline.overhead(LATENCY_S)) for _ in rounds(TEXTS)]
     found = [result("decision to AT+CMGS", ours, 0.5, "lower", "s")]
+    idle = [asyncio.run(offline.replugged(AWAY_S)) for _ in rounds(TEXTS)]
+    found.append(result("modem back to sent", idle, 10, "lower", "s"))
+    cut = [asyncio.run(offline.interrupted(LATENCY_S)) for _ in rounds(TEXTS)]
+    found.append(result("unplugged sending to known", cut, 20, "lower", "s"))
     for name in ("gammu-smsd", "smstools"):
         theirs = _peer(name)
         found.append(result(f"queue to AT+CMGS, {name}", theirs, None, "lower", "s"))
@@ -197,9 +203,3 @@ def _peer(name: str) -> list[float]:
                     time.sleep(POLL_S)
                 spans.append(sim.asked_at[-1] - queued)
             return spans[1:]  # the first waits for the peer to come up
-
-
-async def _overhead() -> float:
-    from bench.peers.offline import overhead  # noqa: PLC0415 - it is a scene of its own
-
-    return await overhead(LATENCY_S)

@@ -12,7 +12,8 @@ from app.sim800 import Simulator
 from edge.ledger import Ledger
 from edge.offline import Offline
 from edge.parse import TransitionLine
-from edge.sim800.modem import Modem, Settings
+from edge.sim800.modem import Modem, Outcome, Settings
+from edge.sim800.pdu import submit
 from edge.spool import Spool
 from schemas.events import Source
 from tables.rules import default
@@ -48,6 +49,49 @@ async def overhead(latency_s: float) -> float:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             return sim.asked_at[0] - decided_s - HANDOFF_S
+
+
+async def replugged(away_s: float) -> float:
+    """Return the seconds from when an idle modem is back until what waited for it is sent."""
+    with tempfile.TemporaryDirectory() as place, Simulator(Path(place) / "modem") as sim:
+        modem = Modem(Settings(port=str(sim.path)), lambda _pdu: None)
+        running = asyncio.create_task(modem.run())
+        await modem.ready()
+        sim.unplug()
+        await asyncio.sleep(away_s)
+        sim.plug()
+        back_s = time.monotonic()
+        while True:
+            await modem.ready()
+            result = await modem.send(submit("+15550100", "text", 1, report=False), lambda: None)
+            if result.outcome is Outcome.SENT:
+                break
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return sim.sent[0].at - back_s
+
+
+async def interrupted(latency_s: float) -> float:
+    """Return the seconds from an unplugging just after Ctrl-Z until the text is called unknown."""
+    with tempfile.TemporaryDirectory() as place, Simulator(Path(place) / "modem") as sim:
+        sim.core.latency_s = latency_s
+        modem = Modem(Settings(port=str(sim.path)), lambda _pdu: None)
+        running = asyncio.create_task(modem.run())
+        await modem.ready()
+        sending = asyncio.create_task(
+            modem.send(submit("+15550100", "text", 1, report=False), lambda: None)
+        )
+        while not sim.sent:
+            await asyncio.sleep(0.005)
+        sim.unplug()
+        gone_s = time.monotonic()
+        result = await sending
+        known_s = time.monotonic()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        if result.outcome is not Outcome.UNKNOWN:
+            raise RuntimeError(f"it is called {result.outcome}")
+        return known_s - gone_s
 
 
 def _decide(ledger: Ledger) -> float:

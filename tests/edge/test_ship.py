@@ -18,7 +18,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas import topics
-from tests.edge.logs import environment, write_many
+from tests.edge.logs import (
+    READINGS,
+    TRANSITIONS,
+    append,
+    environment,
+    reading_text,
+    transition_text,
+    write_many,
+)
 
 STREAMS = (topics.TRANSITIONS, topics.PROBES, topics.WINDOWS, topics.ACTIVE, topics.MALFORMED)
 EVENTS = 4_000
@@ -103,6 +111,28 @@ def test_once_ships_everything_once_and_in_order(tmp_path: Path, kafka: str, dev
     for stream in (topics.TRANSITIONS, topics.PROBES, topics.WINDOWS):
         count = summary["spooled"][stream]
         assert seqs(found, stream) == list(range(1, count + 1))
+
+
+def test_a_backlog_keeps_no_transition_waiting(tmp_path: Path, kafka: str, device: str) -> None:
+    many = 60_000
+    append(tmp_path, READINGS, "".join(reading_text(10 * n) for n in range(EVENTS, many)))
+    config = str(tmp_path / "notifications.config")
+    program = [sys.executable, "-c", "from app.cli import main; main()", "edge", "--config", config]
+
+    def shipped(kind: str) -> int:
+        return sum(r["type"] == kind for _, r in asyncio.run(_read(kafka, device)))
+
+    with subprocess.Popen(program, env=environment()) as edge:
+        while not shipped("reading"):
+            pass
+        before = shipped("transition")
+        append(tmp_path, TRANSITIONS, transition_text(10 * many, "none"))
+        while shipped("transition") == before:
+            pass
+        overtaken = shipped("reading")
+        edge.terminate()
+
+    assert 0 < overtaken < many
 
 
 def test_killed_in_the_middle_it_leaves_no_gap_and_no_other_event(
