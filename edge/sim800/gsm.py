@@ -26,21 +26,21 @@ CODES: dict[str, tuple[int, ...]] = {
     letter: (code,) for code, letter in enumerate(BASIC) if code != ESCAPE
 } | {letter: (ESCAPE, code) for code, letter in EXTENSION.items()}
 PLAIN = str.maketrans(
-    {
-        "\N{LEFT SINGLE QUOTATION MARK}": "'",
-        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-        "\N{LEFT DOUBLE QUOTATION MARK}": '"',
-        "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
-        "\N{EN DASH}": "-",
-        "\N{EM DASH}": "-",
-        "\N{MINUS SIGN}": "-",
+    dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u02bc`\u00b4", "'")  # quotes, primes
+    | dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")  # hyphens, dashes, minus
+    | {
         "\N{HORIZONTAL ELLIPSIS}": "...",
-        "\N{NO-BREAK SPACE}": " ",
         "\N{MIDDLE DOT}": ".",
-        "`": "'",
-        "\t": " ",
+        "\N{BULLET}": "*",
+        "\N{MULTIPLICATION SIGN}": "x",
+        "\N{LESS-THAN OR EQUAL TO}": "<=",
+        "\N{GREATER-THAN OR EQUAL TO}": ">=",
+        "\N{RIGHTWARDS ARROW}": "->",
     }
 )
+BLANK = frozenset(("Cc", "Cs", "Zl", "Zp", "Zs"))  # controls, halves of letters, kinds of space
+INVISIBLE = "Cf"  # joiners, marks of direction, soft hyphens
 
 
 def septets(text: str) -> list[int] | None:
@@ -82,13 +82,17 @@ def unpacked(octets: bytes, count: int, fill: int = 0) -> list[int]:
 
 
 def readable(text: str) -> str:
-    """Return ``text`` with what has a plain form in it, so that it needs no larger alphabet.
+    """Return ``text`` as it is best sent; what is readable already stays as it is.
 
-    Control characters become spaces; letters of other scripts stay as they are.
+    Controls and unusual spaces become spaces. If plain quotes, dashes and the like then bring
+    all of it into the GSM alphabet, they replace the typographic ones; else those stay, as do
+    the letters of every script.
     """
-    plain = "".join(
-        each if each == "\n" or each.isprintable() else " " for each in text.translate(PLAIN)
+    lines = text.replace("\r\n", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    blanked = "".join(
+        " " if each != "\n" and unicodedata.category(each) in BLANK else each for each in lines
     )
-    if septets(plain) is not None:
-        return plain
-    return unicodedata.normalize("NFC", plain)
+    kept = unicodedata.normalize("NFC", blanked)
+    plain = "".join(each for each in kept if unicodedata.category(each) != INVISIBLE)
+    plain = plain.translate(PLAIN)
+    return kept if septets(plain) is None else plain
