@@ -12,14 +12,17 @@ import msgspec
 
 from edge.sim800 import gsm
 
-GSM7, OCTETS, UCS2 = 0x00, 0x04, 0x08  # TP-DCS, its alphabet
+GSM7, OCTETS, UCS2, ALPHABET = 0x00, 0x04, 0x08, 0x0C  # TP-DCS, its alphabet
+GENERAL, COMPRESSED = range(0x80), 0x20  # TP-DCS; to be deleted once read, or not
+WAITING_UCS2, CLASSED = range(0xE0, 0xF0), range(0xF0, 0x100)  # TP-DCS
 HEADER = 0x40  # TP-UDHI, in the first octet
 KIND = 0x03  # TP-MTI, in the first octet
 DELIVER, STATUS_REPORT = 0x00, 0x02
 NUMBERING, INTERNATIONAL, ALPHANUMERIC = 0x70, 0x10, 0x50  # type of number
 DIGITS, FILLER = "0123456789*#abc", 0x0F
-COMPLETED = range(0x03)  # TP-ST: the text has arrived, or been replaced
-TEMPORARY = range(0x20, 0x40)  # the network tries on
+DECIMAL = range(10)
+COMPLETED = frozenset((*range(0x03), *range(0x10, 0x20)))  # TP-ST: arrived, replaced, SC's own
+TEMPORARY = range(0x20, 0x40)  # TP-ST: the network tries on
 
 
 class PduError(ValueError):
@@ -27,11 +30,14 @@ class PduError(ValueError):
 
 
 class Deliver(msgspec.Struct, frozen=True):
-    """A text that came. reference, part, parts: of a concatenated one; else 0, 1, 1."""
+    """A text that came. reference, part, parts: of a concatenated one; else 0, 1, 1.
+
+    sent_at: by the clock of the network; None if it told no time.
+    """
 
     sender: str
     text: str
-    sent_at: datetime
+    sent_at: datetime | None
     reference: int = 0
     part: int = 1
     parts: int = 1
@@ -46,12 +52,15 @@ class Status(StrEnum):
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """What became of the text with this TP-Message-Reference."""
+    """What became of the text with this TP-Message-Reference.
+
+    done_at: by the clock of the network; None if it told no time.
+    """
 
     reference: int
     recipient: str
     status: int
-    done_at: datetime
+    done_at: datetime | None
 
     @property
     def outcome(self) -> Status:
@@ -106,47 +115,45 @@ class Joiner:
             return None
         del self._unfinished[name]
         text = "".join(parts[ordinal].text for ordinal in sorted(parts))
-        return Deliver(deliver.sender, text, deliver.sent_at)
+        return Deliver(deliver.sender, text, parts[1].sent_at)
 
 
 def _deliver(reader: "_Reader", *, header: bool) -> Deliver:
     sender = reader.address()
     reader.octet()  # TP-PID
-    coding, sent_at, length = reader.octet(), reader.instant(), reader.octet()
-    data = reader.rest()
-    fields, fill, count = (0, 1, 1), 0, length
+    alphabet, sent_at, length = _alphabet(reader.octet()), reader.instant(), reader.octet()
+    data, size, place = reader.rest(), 0, (0, 1, 1)
     if header:
         if not data or data[0] >= len(data):
             raise PduError("the header of its text is cut off")
         size = data[0] + 1
-        fields = _concatenation(data[1:size])
-        fill = -size * 8 % 7
-        count -= (size * 8 + fill) // 7
-        if _alphabet(coding) != GSM7:
-            data, count = data[size:], length - size
-        else:
-            data = data[size:]
-    return Deliver(sender, _text(coding, data, count, fill), sent_at, *fields)
+        place = _concatenation(data[1:size])
+    return Deliver(sender, _text(alphabet, data[size:], length, size), sent_at, *place)
 
 
-def _text(coding: int, data: bytes, count: int, fill: int) -> str:
-    alphabet = _alphabet(coding)
+def _text(alphabet: int, data: bytes, length: int, header: int) -> str:
+    """Return what ``data`` says. length: TP-UDL, which counts the header's octets too."""
     if alphabet == GSM7:
+        fill = -header * 8 % 7
+        count = length - (header * 8 + fill) // 7
         if count < 0 or (count * 7 + fill + 7) // 8 > len(data):
             raise PduError("its text is cut off")
         return gsm.text_of(gsm.unpacked(data, count, fill))
-    if not 0 <= count <= len(data):
+    if not 0 <= length - header <= len(data):
         raise PduError("its text is cut off")
     encoding = "utf-16-be" if alphabet == UCS2 else "latin-1"
-    return data[:count].decode(encoding, errors="replace")
+    return data[: length - header].decode(encoding, errors="replace")
 
 
 def _alphabet(coding: int) -> int:
-    """Return GSM7, OCTETS or UCS2."""
-    group = coding >> 4
-    if group < 0x4 or group == 0xF:  # noqa: PLR2004 - general data coding, message class
-        return {OCTETS: OCTETS, UCS2: UCS2}.get(coding & 0x0C, GSM7)
-    return UCS2 if group == 0xE else GSM7  # noqa: PLR2004 - message waiting, in UCS-2
+    """Return GSM7, OCTETS or UCS2; what is reserved means GSM7 (3GPP TS 23.038, 4)."""
+    if coding in GENERAL:
+        if coding & COMPRESSED:
+            raise PduError("its text is compressed")
+        return {OCTETS: OCTETS, UCS2: UCS2}.get(coding & ALPHABET, GSM7)
+    if coding in CLASSED:
+        return coding & OCTETS
+    return UCS2 if coding in WAITING_UCS2 else GSM7
 
 
 def _concatenation(header: bytes) -> tuple[int, int, int]:
@@ -155,7 +162,8 @@ def _concatenation(header: bytes) -> tuple[int, int, int]:
     while place + 1 < len(header):
         kind, size = header[place], header[place + 1]
         value = header[place + 2 : place + 2 + size]
-        if (kind, len(value)) in {(0x00, 3), (0x08, 4)} and 1 <= value[-1] <= value[-2]:
+        known = (kind, size, len(value)) in {(0x00, 3, 3), (0x08, 4, 4)}
+        if known and 1 <= value[-1] <= value[-2]:
             return int.from_bytes(value[:-2], "big"), value[-1], value[-2]
         place += 2 + size
     return 0, 1, 1
@@ -186,21 +194,21 @@ class _Reader:
         octets = self.take((length + 1) // 2)
         if kind & NUMBERING == ALPHANUMERIC:
             return gsm.text_of(gsm.unpacked(octets, length * 4 // 7))
-        digits = "".join(
-            "0123456789*#abc"[nibble] for nibble in _nibbles(octets) if nibble < FILLER
-        )
+        digits = "".join(DIGITS[nibble] for nibble in _nibbles(octets) if nibble < FILLER)
         return ("+" if kind & NUMBERING == INTERNATIONAL else "") + digits[:length]
 
-    def instant(self) -> datetime:
-        """Return a TP-SCTS; what is no time at all is refused."""
+    def instant(self) -> datetime | None:
+        """Return a TP-SCTS, or None: what else a PDU says is true though its time is nonsense."""
         *fields, zone = self.take(7)
+        if any(nibble not in DECIMAL for nibble in _nibbles(bytes(fields))):
+            return None
         year, month, day, hour, minute, second = (each % 16 * 10 + each // 16 for each in fields)
         quarters = (zone & 0x07) * 10 + zone // 16
         offset = timedelta(minutes=15 * quarters) * (-1 if zone & 0x08 else 1)
         try:
             local = datetime(2000 + year, month, day, hour, minute, second, tzinfo=timezone(offset))
-        except ValueError as error:
-            raise PduError(f"its time is none: {error}") from None
+        except ValueError:
+            return None
         return local.astimezone(UTC)
 
 
