@@ -1,7 +1,7 @@
 """Texts that go: SMS-SUBMIT. Pure.
 
 Source: 3GPP TS 23.040, 9.2.2.2 (its fields), 9.2.3.24.1 (concatenation); the length that AT+CMGS
-wants: 3GPP TS 27.005, 4.3.
+wants: 3GPP TS 27.005, 4.3; numbers: ITU-T E.164, and 3GPP TS 23.040, 9.1.2.5 (at most 20 digits).
 """
 
 import re
@@ -18,14 +18,19 @@ SINGLE = {GSM7: 160, UCS2: 70}  # septets, UTF-16 units
 PART = {GSM7: 153, UCS2: 67}
 SUBMIT, RELATIVE, REPORT, HEADER = 0x01, 0x10, 0x20, 0x40  # bits of the first octet
 INTERNATIONAL, UNKNOWN = 0x91, 0x81  # type of number
-NUMBER = re.compile(r"\+?[0-9]{2,20}")
+NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{2,20}")  # E.164; a short code or a national one
 CUT = "..."
-HALF_DAY_MIN = 12 * 60
+LONGEST_WORD = 40  # what is longer, as an address of a page, is cut itself
+HALF_DAY, DAY, WEEK = timedelta(hours=12), timedelta(days=1), timedelta(weeks=1)
 VALID = timedelta(hours=2)
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What AT+CMGS takes. pdu: in hex, without the SMSC's address. length: octets but that."""
+    """What AT+CMGS takes.
+
+    pdu: in upper case hex; 00 before it: the SMSC is the one the SIM knows.
+    length: in octets, without that 00.
+    """
 
     pdu: str
     length: int
@@ -41,8 +46,10 @@ def fitted(text: str, parts: int = 3) -> str:
         fits = len(_split(text[:middle] + CUT)[1]) <= parts
         low, high = (middle, high) if fits else (low, middle - 1)
     begin = text[:low]
-    at_word = begin.rstrip() if text[low : low + 1].isspace() else begin.rpartition(" ")[0]
-    return (at_word or begin).rstrip() + CUT
+    word = max(begin.rfind(" "), begin.rfind("\n"))
+    if not text[low].isspace() and word > 0 and low - word <= LONGEST_WORD:
+        begin = begin[:word]
+    return begin.rstrip() + CUT
 
 
 def submit(
@@ -117,11 +124,11 @@ def _address(number: str) -> bytes:
 
 
 def _validity(span: timedelta) -> int:
-    """Return TP-VP in its relative format, at most 30 days (3GPP TS 23.040, 9.2.3.12.1)."""
-    minutes = -(-span // timedelta(minutes=1))
-    if minutes <= HALF_DAY_MIN:
-        return max(0, -(-minutes // 5) - 1)
-    if minutes <= 2 * HALF_DAY_MIN:
-        return 143 + -(-(minutes - HALF_DAY_MIN) // 30)
-    days = min(30, -(-minutes // (2 * HALF_DAY_MIN)))
-    return 166 + days
+    """Return TP-VP in its relative format (3GPP TS 23.040, 9.2.3.12.1)."""
+    if span <= HALF_DAY:
+        return max(0, -(-span // timedelta(minutes=5)) - 1)
+    if span <= DAY:
+        return 143 + -(-(span - HALF_DAY) // timedelta(minutes=30))
+    if span <= 30 * DAY:
+        return 166 + -(-span // DAY)
+    return min(255, 192 + -(-span // WEEK))
