@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.sim800.wire import Submitted
@@ -51,6 +51,8 @@ def test_how_many_parts_a_text_needs(length: int, letter: str, parts: int) -> No
     assert len(submit(NUMBER, letter * length, 1, report=False)) == parts
 
 
+@example("a€" * 200)
+@example("\N{BATTERY}ж" * 99)
 @given(GSM_TEXT | ANY_TEXT)
 def test_what_is_submitted_is_what_arrives(text: str) -> None:
     parts = sent(text)
@@ -119,6 +121,8 @@ def test_a_text_without_end_is_refused() -> None:
         submit(NUMBER, "a" * (153 * 256), 1, report=False)
 
 
+@example("a€ " * 200, 2)
+@example("\N{BATTERY}ж " * 99, 2)
 @given(GSM_TEXT | ANY_TEXT, st.integers(1, 3))
 def test_what_is_fitted_fits_and_begins_alike(text: str, parts: int) -> None:
     cut = fitted(text, parts)
@@ -134,6 +138,7 @@ def test_what_is_fitted_fits_and_begins_alike(text: str, parts: int) -> None:
         ("word\n" * 100, ("word\n" * 31).rstrip() + "..."),
         ("a" * 140 + "\n" + "b" * 40, "a" * 140 + "..."),
         ("a" * 157 + " " + "b" * 40, "a" * 157 + "..."),
+        ("a" * 150 + " 123456 " + "b" * 40, "a" * 150 + " 123456..."),
         ("x" * 200, "x" * 157 + "..."),
         ("see " + "x" * 200, "see " + "x" * 153 + "..."),  # no word is that long
         ("€" * 100, "€" * 78 + "..."),
