@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from edge.sim800.at import ESC, Machine, Prompt, Reply, Told
 from edge.sim800.port import Port, PortLostError
 
 ANSWER_S = 5.0  # of what has no time of its own in the manual
+FORGETS_S = 1.0
 SETTLE_S = 0.3  # in which what was said to somebody else runs out
 
 
@@ -75,7 +77,7 @@ class Dialogue:
             try:
                 about_to()
             except BaseException:
-                self._forget()
+                await self._forget(command)
                 raise
             self._write(self._machine.data(text))
             return await self._answer(command, within_s)
@@ -111,7 +113,7 @@ class Dialogue:
                 waits: list[asyncio.Future[Any]] = [self._prompt, reply]
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
-            self._forget()
+            await self._forget(command)
             raise SilentError(f"{command}: no prompt within {ANSWER_S:g} s") from None
         if self._prompt.done() and not reply.done():
             return
@@ -132,10 +134,11 @@ class Dialogue:
             self._reply = asyncio.get_running_loop().create_future()
         return self._reply
 
-    def _forget(self) -> None:
-        self._machine.give_up()
-        self._reply = None
+    async def _forget(self, command: str) -> None:
+        """Make the modem forget ``command``; its OK to that is no answer to the next one."""
         self._write(ESC)
+        with suppress(SilentError):
+            await self._answer(command, FORGETS_S)
 
     def _write(self, data: bytes) -> None:
         if self.lost.is_set():
