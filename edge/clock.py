@@ -9,20 +9,28 @@ import asyncio
 import ctypes
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
 TOLERANCE = timedelta(seconds=2)
 TIME_ERROR = 5  # of adjtimex(2): the clock is not synchronised
+PLAUSIBLE = datetime(2024, 1, 1, tzinfo=UTC)  # before it, a clock was never set
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TIMEX_BYTES = 208  # struct timex of Linux, on 64 bits; on 32 it is smaller
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What the machine's clocks say. boot_s: of CLOCK_BOOTTIME, which nobody sets."""
+    """What the machine's clocks say.
+
+    boot_s: of CLOCK_BOOTTIME, which nobody sets. boot: which boot it counts from; empty: unknown.
+    """
 
     boot_s: float
     wall: datetime
     synchronised: bool
+    boot: str = ""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -34,59 +42,78 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """What survives a restart. since: of a clock that may be wrong, its first stamp; else None."""
+    """What survives a restart: the clock called ``boot_s`` of ``boot`` ``at``.
 
-    since: datetime | None = None
+    since: its first stamp. carried: whether it only went on from a stamp.
+    """
+
+    at: datetime
+    boot_s: float
+    boot: str
+    since: datetime
+    carried: bool
+
+    def runs_on(self, reading: Reading) -> bool:
+        """Return whether CLOCK_BOOTTIME has run on since, to ``reading``."""
+        return self.boot != "" and self.boot == reading.boot and self.boot_s <= reading.boot_s
 
 
 class StreamClock:
-    """The streams' clock. carried: whether it only goes on from a stamp."""
+    """The streams' clock. carried: whether it only goes on from a stamp.
+
+    A restart of the program changes nothing about it; after one of the machine it begins anew.
+    """
 
     def __init__(
         self, reading: Reading, last: datetime | None, before: Carried | None = None
     ) -> None:
         """Begin at ``reading``.
 
-        last: the newest stamp there is. before: how a former run left its clock.
+        last: the newest stamp there is. before: the ``state`` of a former run.
         """
-        behind = last is not None and reading.wall < last and not reading.synchronised
-        begin = last if behind and last is not None else reading.wall
-        self.carried = behind
-        held = before.since if before is not None and behind else None
-        self._begin(reading, begin, held or begin)
-
-    def _begin(self, reading: Reading, at: datetime, since: datetime) -> None:
-        self._at, self._boot_s, self._since = at, reading.boot_s, since
+        if before is not None and before.runs_on(reading):
+            self._state = before
+            return
+        newest = reading.wall if last is None else max(last, reading.wall)
+        behind = reading.wall < max(newest, PLAUSIBLE) and not reading.synchronised
+        begin = newest if behind else reading.wall
+        same = before is not None and before.carried and behind  # nobody knew in between
+        since = before.since if same and before is not None else begin
+        self._state = Carried(begin, reading.boot_s, reading.boot, since, behind)
 
     @property
     def state(self) -> Carried:
-        """Return what the next run has to know."""
-        return Carried(self._since if self.carried else None)
+        """Return what the next run has to know; it changes when a step does, or ``carried``."""
+        return self._state
+
+    @property
+    def carried(self) -> bool:
+        return self._state.carried
 
     def now(self, reading: Reading) -> datetime:
         """Return the streams' time."""
-        return self._at + timedelta(seconds=reading.boot_s - self._boot_s)
+        return self._state.at + timedelta(seconds=reading.boot_s - self._state.boot_s)
 
     def look(self, reading: Reading) -> Step | None:
         """Return the step that has to be told, once the system's clock is known to be right."""
         now = self.now(reading)
-        if self.carried and not reading.synchronised and reading.wall < now:
+        if self.carried and not reading.synchronised and reading.wall < max(now, PLAUSIBLE):
             return None
-        self.carried = False
-        if abs(reading.wall - now) <= TOLERANCE:
-            return None
+        if self.carried:
+            self._state = msgspec.structs.replace(self._state, carried=False)
         return self._step(reading, now, reading.wall)
 
     def set(self, reading: Reading, network: datetime) -> Step | None:
         """Return the step to the time of the phone network, if there is nothing better."""
-        now = self.now(reading)
-        if not self.carried or reading.synchronised or abs(network - now) <= TOLERANCE:
+        if not self.carried or reading.synchronised:
             return None
-        return self._step(reading, now, network)
+        return self._step(reading, self.now(reading), network)
 
-    def _step(self, reading: Reading, was: datetime, is_: datetime) -> Step:
-        step = Step(was, is_, self._since)
-        self._begin(reading, is_, is_)
+    def _step(self, reading: Reading, was: datetime, is_: datetime) -> Step | None:
+        if abs(is_ - was) <= TOLERANCE:
+            return None
+        step = Step(was, is_, self._state.since)
+        self._state = Carried(is_, reading.boot_s, reading.boot, is_, self.carried)
         return step
 
 
@@ -96,7 +123,7 @@ class Clock:
     def read(self) -> Reading:
         """Return what they say."""
         boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-        return Reading(boot_s, datetime.now(UTC), synchronised())
+        return Reading(boot_s, datetime.now(UTC), synchronised(), boot_id())
 
     def monotonic(self) -> float:
         """Return seconds of a clock that never steps."""
@@ -109,6 +136,15 @@ class Clock:
                 await event.wait()
         except TimeoutError:
             return
+
+
+@cache
+def boot_id() -> str:
+    """Return what the kernel calls this boot, or nothing where it does not say (random(4))."""
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def synchronised() -> bool:

@@ -24,7 +24,7 @@ from schemas import topics
 RETRY_S = 1.0  # when the spool could not be written
 COMPLAIN_EVERY_S = 60.0
 LONGEST_S = 60.0  # without a look at the clock: half of what the watchdog allows
-CLOCK = "clock"  # under which name the spool keeps whether the clock may be wrong
+CLOCK = "stream_clock"  # under which name the spool keeps how the clock stood
 
 log = structlog.get_logger()
 
@@ -53,6 +53,7 @@ class Following:
         kept = edge.spool.kept(CLOCK)
         before = None if kept is None else msgspec.json.decode(kept, type=Carried)
         self._stream = StreamClock(edge.clock.read(), edge.spool.state.reached, before)
+        self._kept_clock: Carried | None = None
         self._complained_s = -COMPLAIN_EVERY_S
         self._online: bool | None = None
         self._caught_up = asyncio.Event()
@@ -161,12 +162,14 @@ class Following:
         step = self._stream.look(self._edge.clock.read())
         if step is not None:
             self._set_clock(step.was, step.is_, step.since)
+        if self._stream.state is not self._kept_clock:
+            self._kept_clock = self._stream.state
+            self._edge.ledger.keep(CLOCK, msgspec.json.encode(self._kept_clock))
 
     def _set_clock(self, was: datetime, is_: datetime, since: datetime) -> None:
         log.warning("clock_set", was=was.isoformat(), now=is_.isoformat())
         ledger, settle = self._edge.ledger, self._config.settle
         ledger.add(ledger.stamper.clock_set(was - settle, is_ - settle, since))
-        ledger.keep(CLOCK, msgspec.json.encode(self._stream.state))
 
     async def _offline_run(self) -> None:
         """Claim and text once the logs are read: nothing is stamped ahead of a line."""

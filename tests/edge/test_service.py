@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +187,32 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="there is no folder"):
         asyncio.run(run(missing))
+
+
+class Boot(Hours):
+    """One boot of a machine, whose clock says ``begun`` at its start, from ``second`` on."""
+
+    def __init__(self, second: float, ends: float, begun: datetime, *, right: bool) -> None:
+        super().__init__({ends: interrupt})
+        self.second, self._begun, self._right = second, begun, right
+
+    def read(self) -> Reading:
+        wall = self._begun + timedelta(seconds=self.second)
+        return Reading(self.second, wall, self._right, "one")
+
+
+def test_a_clock_set_while_it_was_down_is_told_once_from_its_first_stamp(tmp_path: Path) -> None:
+    epoch, house = datetime(1970, 1, 1, tzinfo=UTC), House(tmp_path)
+    boots = [
+        Boot(9, 40, epoch, right=False),
+        Boot(70, 90, at(0), right=True),
+        Boot(120, 140, at(0), right=True),
+    ]
+    told = list[list[tuple[str, str]]]()
+    for boot in boots:
+        house.run(None, boot)
+        assert house.broker is not None
+        clocks = [record for _, record in house.broker.rows if record["type"] == "clock"]
+        told.append([(record["from"], record["is"]) for record in clocks])
+
+    assert told == [[], [("1970-01-01T00:00:09Z", "2026-01-05T00:01:08Z")] * 2, []]
