@@ -1,47 +1,77 @@
 """Who answers, and who only seems to: real servers on loopback, right and wrong ones."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge.internet import Probe, Target, parse_target, reachable
+from edge import internet
+from edge.internet import Probe, Target, judge, parse_target, reachable, request
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+RIGHT = b"HTTP/1.1 204 No Content\r\n\r\n"
+PATIENCE_S = 10.0  # longer than any test takes, shorter than TLS waits for a goodbye
+LONG_S = 60.0  # whatever is given so long to answer fails its test if it takes it
 
-def saying(answer: bytes) -> Handler:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
+
+class Server:
+    """One on loopback that says ``pieces`` when asked. open: how many connections it has."""
+
+    def __init__(self, *pieces: bytes, closes: bool = False, endless: bool = False) -> None:
+        self.pieces, self.closes, self.endless = pieces, closes, endless
+        self.open = self.port = 0
+        self.asked, self.left = asyncio.Event(), asyncio.Event()
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        self.asked.set()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await self._answer(reader, writer)
+        finally:
+            writer.transport.abort()
+            self.open -= 1
+            self.left.set()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.pieces:
+            await reader.readuntil(b"\r\n\r\n")
+        for piece in self.pieces:
+            await self._send(writer, piece)
+        while self.endless:
+            await self._send(writer, b"x" * 1_000)
+        if self.closes:
+            writer.close()
+        else:
+            await reader.read()
+
+    async def _send(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
+        writer.write(piece)
         await writer.drain()
-        writer.close()
-
-    return handle
+        await asyncio.sleep(0)  # what comes next is another piece on the wire
 
 
-async def hanging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-    writer.close()
+@asynccontextmanager
+async def serving(*servers: Server, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_S):
+        for server in servers:
+            listening = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=tls)
+            server.port = listening.sockets[0].getsockname()[1]
+            await stack.enter_async_context(listening)
+        yield
 
 
-async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        while not reader.at_eof():
-            writer.write(b"x" * 10_000)
-            await writer.drain()
-            await asyncio.sleep(0)
-    except OSError:
-        writer.close()
-
-
-def asked(handler: Handler, body: str = "", within_s: float = 0.5) -> bool:
+def asked(server: Server, body: str = "", within_s: float = LONG_S) -> bool:
     async def run() -> bool:
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            target = Target("127.0.0.1", port, path="/generate_204", body=body)
+        async with serving(server):
+            target = Target("127.0.0.1", server.port, path="/generate_204", body=body)
             return await reachable([target], within_s)
 
     return asyncio.run(run())
@@ -50,70 +80,177 @@ def asked(handler: Handler, body: str = "", within_s: float = 0.5) -> bool:
 @pytest.mark.parametrize(
     ("answer", "body", "right"),
     [
-        (b"HTTP/1.1 204 No Content\r\n\r\n", "", True),
+        (RIGHT, "", True),
         (b"HTTP/1.0 200 OK\r\n\r\nsuccess\n", "success", True),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nsuccess\r\n0\r\n\r\n", "succ",
          True),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding:chunked\r\n\r\n7\r\nsuccess\r\n", "success", True),
         (b"HTTP/1.1 200 OK\r\n\r\n<html>Welcome! Please sign in", "", False),
         (b"HTTP/1.1 200 OK\r\n\r\n<html>Welcome! Please sign in", "success", False),
         (b"HTTP/1.1 204 No Content\r\n\r\n<html>", "", False),
         (b"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", "", False),
         (b"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\nsuccess", "success", False),
         (b"HTTP/1.1 503 Busy\r\n\r\n", "", False),
-        (b"\x00\xff rubbish", "", False),
-        (b"", "", False),
+        (b"HTTP/1.1 511 Network Authentication Required\r\n\r\nsuccess", "success", False),
+        (b"\x00\xff rubbish\r\n\r\n", "", False),
     ],
 )  # fmt: skip
-def test_only_the_right_answer_is_one(answer: bytes, body: str, right: bool) -> None:
-    assert asked(saying(answer), body) is right
+def test_only_the_right_answer_is_one_also_when_its_server_never_closes(
+    answer: bytes, body: str, right: bool
+) -> None:
+    assert asked(Server(answer), body) is right
 
 
-def test_whoever_hangs_or_never_ends_is_no_answer() -> None:
-    assert asked(hanging, within_s=0.1) is False
-    assert asked(endless, "success") is False
+@pytest.mark.parametrize("answer", [b"", b"\x00\xff rubbish", b"HTTP/1.1 204 No", RIGHT[:-2]])
+def test_an_answer_that_is_cut_off_is_none(answer: bytes) -> None:
+    assert asked(Server(answer, closes=True)) is False
+
+
+def test_a_body_may_come_slowly_and_need_not_end() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"
+
+    assert asked(Server(head, b"suc", b"cess"), "success") is True
+    assert asked(Server(head, b"suc", closes=True), "success") is False
+
+
+def test_whoever_hangs_is_no_answer() -> None:
+    assert asked(Server(), within_s=0.05) is False
+
+
+@pytest.mark.parametrize(
+    "begin", [b"HTTP", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]
+)
+def test_an_answer_without_an_end_is_given_up(begin: bytes) -> None:
+    assert asked(Server(begin, endless=True), "success") is False
+
+
+@given(st.sampled_from([b"", b"Server: x\r\n"]), st.binary(max_size=12), st.integers(0, 60))
+def test_what_was_judged_stays_so_however_the_answer_is_split(
+    header: bytes, body: bytes, cut: int
+) -> None:
+    target = Target("a", 80, path="/", body="ok")
+    answer = b"HTTP/1.1 200 OK\r\n" + header + b"\r\n" + body
+
+    assert judge(target, answer[:cut]) in {None, judge(target, answer)}
 
 
 def test_a_plain_connection_is_an_answer_and_a_refused_one_is_none() -> None:
     async def run() -> list[bool]:
-        server = await asyncio.start_server(hanging, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        async with server:
-            there = await reachable([Target("127.0.0.1", port)], 1)
-        return [there, await reachable([Target("127.0.0.1", port)], 1)]
+        server = Server()
+        async with serving(server):
+            there = await reachable([Target("127.0.0.1", server.port)])
+        return [there, await reachable([Target("127.0.0.1", server.port)])]
 
     assert asyncio.run(run()) == [True, False]
 
 
+def test_a_name_that_nobody_knows_is_no_answer() -> None:
+    assert asyncio.run(reachable([Target("a..invalid", 80, path="/")])) is False
+
+
+def test_nobody_to_ask_is_no_answer() -> None:
+    assert asyncio.run(reachable([])) is False
+
+
 def test_one_right_answer_is_enough_and_closes_the_others() -> None:
     async def run() -> tuple[bool, int]:
-        closed = 0
+        slow, right = Server(), Server(RIGHT)
+        async with serving(slow, right):
+            ports = [slow.port, right.port]
+            found = await reachable([Target("127.0.0.1", port, path="/") for port in ports], LONG_S)
+            await slow.left.wait()
+            await right.left.wait()
+        return found, slow.open + right.open
 
-        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            nonlocal closed
-            await reader.read()
-            closed += 1
-            writer.close()
+    assert asyncio.run(run()) == (True, 0)
 
-        right = saying(b"HTTP/1.1 204 No Content\r\n\r\n")
-        servers = [await asyncio.start_server(each, "127.0.0.1", 0) for each in (slow, right)]
-        ports = [server.sockets[0].getsockname()[1] for server in servers]
-        found = await reachable([Target("127.0.0.1", port, path="/") for port in ports], 5)
-        while not closed:
-            await asyncio.sleep(0.01)
-        for server in servers:
-            server.close()
-        return found, closed
 
-    assert asyncio.run(run()) == (True, 1)
+def test_asking_that_is_cancelled_leaves_no_connection() -> None:
+    async def run() -> int:
+        slow = Server()
+        async with serving(slow):
+            target = Target("127.0.0.1", slow.port, path="/")
+            asking = asyncio.create_task(reachable([target], LONG_S))
+            await slow.asked.wait()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await slow.left.wait()
+        return slow.open
+
+    assert asyncio.run(run()) == 0
+
+
+@pytest.fixture(scope="session", name="certificate")
+def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a certificate of 127.0.0.1 with its key, made for this run alone."""
+    folder = tmp_path_factory.mktemp("certificate")
+    made, key, both = folder / "made", folder / "key", folder / "both.pem"
+    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", str(key), "-out", str(made))
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    subprocess.run((*command, *subject, *files), check=True, capture_output=True, timeout=60)
+    both.write_bytes(key.read_bytes() + made.read_bytes())
+    return both
+
+
+@pytest.fixture
+def vouched(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """Yield the TLS of a server that is believed."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    internet.trusted.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    yield context
+    internet.trusted.cache_clear()
+
+
+def asked_by_tls(context: ssl.SSLContext, *servers: Server, within_s: float) -> bool:
+    async def run() -> bool:
+        async with serving(*servers, tls=context):
+            targets = [Target("127.0.0.1", each.port, tls=True, path="/") for each in servers]
+            return await reachable(targets, within_s)
+
+    return asyncio.run(run())
+
+
+def test_tls_answers_when_its_certificate_is_believed(vouched: ssl.SSLContext) -> None:
+    assert asked_by_tls(vouched, Server(RIGHT), within_s=LONG_S) is True
+
+
+def test_a_portal_with_a_certificate_of_its_own_is_no_answer(certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    assert asked_by_tls(context, Server(RIGHT), within_s=LONG_S) is False
+
+
+class Deaf(Server):
+    """Answers, and hears no goodbye."""
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for piece in self.pieces:
+            await self._send(writer, piece)
+        await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize(("pieces", "right"), [((RIGHT,), True), ((), False)])
+def test_nobody_waits_for_a_goodbye(
+    vouched: ssl.SSLContext, pieces: Sequence[bytes], right: bool
+) -> None:
+    assert asked_by_tls(vouched, Deaf(*pieces), within_s=0.2) is right
 
 
 @pytest.mark.parametrize(
     ("text", "target"),
     [
         ("tcp://1.1.1.1:53", Target("1.1.1.1", 53)),
+        ("tcp://[2001:db8::1]:53/", Target("2001:db8::1", 53)),
         ("http://a.example/204", Target("a.example", 80, path="/204")),
         ("https://a.example", Target("a.example", 443, tls=True, path="/")),
         ("http://a:81/x?y=z=>OK", Target("a", 81, path="/x?y=z", body="OK")),
+        (" http://a/x => It is so ", Target("a", 80, path="/x", body="It is so")),
     ],
 )
 def test_targets_are_read(text: str, target: Target) -> None:
@@ -121,28 +258,118 @@ def test_targets_are_read(text: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1.1.1.1", "tcp://1.1.1.1", "ftp://a", "http://", "tcp://a:b"]
-)
-def test_what_is_no_target_is_refused(text: str) -> None:
+    "text",
+    [
+        "", "1.1.1.1", "tcp://1.1.1.1", "tcp://a:b", "tcp://a:0", "tcp://a:1/x", "tcp://a:1=>OK",
+        "ftp://a", "http://", "http://a:b/", "http://a:0/", "http://a:99999/", "http://[::1",
+        "http://a/x y", "http://a/ü", "http://a/=>",
+    ],
+)  # fmt: skip
+def test_what_is_no_target_is_refused_with_what_would_be_one(text: str) -> None:
     with pytest.raises(ValueError, match="as in tcp://"):
         parse_target(text)
 
 
-def test_the_brokers_word_counts_and_silence_says_nothing() -> None:
-    async def run() -> list[bool]:
-        seen = list[bool]()
-        probe = Probe([], 0.001, seen.append)
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("http://a.example/x?y", b"a.example"),
+        ("http://a.example:443/x?y", b"a.example:443"),
+        ("https://a.example/x?y", b"a.example"),
+        ("http://[2001:db8::1]:81/x?y", b"[2001:db8::1]:81"),
+    ],
+)
+def test_a_server_is_asked_by_the_name_it_has(text: str, host: bytes) -> None:
+    asks = b"GET /x?y HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+
+    assert request(parse_target(text)) == asks
+
+
+class Done(Exception):  # noqa: N818 - no error: the script of a test is over
+    """All rounds were played."""
+
+
+class Rounds:
+    """A probe's rounds: each answer is a target's, or what the broker said before it.
+
+    pauses: how long was slept after each round. told: by round, what was told of the internet.
+    """
+
+    def __init__(self, script: Sequence[str], takes_s: float = 0) -> None:
+        self.script, self.takes_s, self.now_s, self.at = script, takes_s, 0.0, 0
+        self.pauses, self.told, self.asked = list[float](), list[tuple[int, bool]](), list[int]()
+
+    def play(self, targets: Sequence[Target]) -> "Rounds":
+        self.probe = Probe(
+            targets, 15, lambda online: self.told.append((self.at, online)),
+            ask=self.ask, sleep=self.sleep, monotonic=lambda: self.now_s,
+        )  # fmt: skip
+        self._broker()
+        with suppress(Done):
+            asyncio.run(self.probe.run())
+        return self
+
+    async def ask(self, _targets: Sequence[Target]) -> bool:
+        self.asked.append(self.at)
+        self.now_s += self.takes_s
+        return self.script[self.at] == "y"
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now_s += seconds
+        self.at += 1
+        if self.at == len(self.script):
+            raise Done
+        self._broker()
+
+    def _broker(self) -> None:
+        if "a" in self.script[self.at]:
+            self.probe.acknowledged()
+        if "f" in self.script[self.at]:
+            self.probe.failed()
+
+
+TARGETS = [Target("192.0.2.1", 53)]
+
+
+def test_three_silent_rounds_are_offline_and_two_answered_ones_online() -> None:
+    rounds = Rounds(["y", "n", "n", "y", "n", "n", "n", "n", "y", "n", "y", "y"]).play(TARGETS)
+
+    assert rounds.told == [(0, True), (6, False), (11, True)]
+
+
+def test_what_the_broker_took_spares_a_round_of_asking() -> None:
+    rounds = Rounds(["n", "n", "a", "n", "af", "n", "f", "n"]).play(TARGETS)
+
+    assert rounds.asked == [0, 1, 3, 5, 6, 7]
+    assert rounds.told == [(2, True), (7, False)]
+
+
+def test_without_targets_only_the_brokers_word_counts() -> None:
+    rounds = Rounds(["", "a", "f", "f", "af", "f", "f", "f", "a", "a"]).play([])
+
+    assert rounds.asked == []
+    assert rounds.told == [(1, True), (7, False), (9, True)]
+
+
+def test_without_targets_silence_wakes_nobody() -> None:
+    async def run() -> tuple[list[float], list[float]]:
+        rounds = Rounds(["", "", "", ""])
+        probe = Probe([], 15, lambda _online: None, sleep=rounds.sleep, monotonic=lambda: 0.0)
         running = asyncio.create_task(probe.run())
-        await asyncio.sleep(0.02)
-        assert probe.link.online is None
+        for _ in range(10):
+            await asyncio.sleep(0)
+        silent = list(rounds.pauses)
         probe.acknowledged()
-        while not seen:
-            await asyncio.sleep(0.001)
-        while len(seen) < 2:
-            probe.failed()
-            await asyncio.sleep(0.001)
+        for _ in range(10):
+            await asyncio.sleep(0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        return seen
+        return silent, rounds.pauses
 
-    assert asyncio.run(run()) == [True, False]
+    assert asyncio.run(run()) == ([15], [15, 15])
+
+
+@pytest.mark.parametrize(("takes_s", "pause_s"), [(0, 15), (5, 10), (20, 0)])
+def test_rounds_begin_every_15_s_however_long_they_take(takes_s: float, pause_s: float) -> None:
+    assert Rounds(["n", "n", "n"], takes_s).play(TARGETS).pauses == [pause_s] * 3
