@@ -122,7 +122,6 @@ class Chain:
                 pass
 
     def _rewritten(self, file: HeldFile, unread: int) -> None:
-        file.size = file.read  # should what follows fail: nothing of it is read until it succeeds
         copy = self._copy(file) if file in self.files else None
         if copy is not None:
             log.info("log_copied", log=self._path.name, line=file.number)

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from edge.parse import Bad
-from tests.edge.logs import at
+from tests.edge.logs import READINGS, at
 from tests.edge.rotations import (
     LONG_S,
     Follower,
     lines,
+    numbered,
     put,
     rename,
 )
@@ -77,6 +78,7 @@ def test_what_has_no_end_comes_once_also_when_nothing_follows(follower: Follower
         follower.restart()
 
     assert follower.texts == ["1", "2", "power"]
+    assert follower.positions[READINGS].inode == numbered(follower.path, 2).stat().st_ino
 
 
 def test_what_has_no_end_in_a_truncated_file_comes_out(follower: Follower) -> None:
