@@ -44,7 +44,23 @@ def main(names: tuple[str, ...]) -> None:
         for result in BENCHES[name]():
             click.echo(result.line())
             found.append(result)
-    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode({"results": found})))
+    keep(found)
+
+
+class Kept(msgspec.Struct):
+    """What results.json holds: the last figure of each name."""
+
+    results: list[Result]
+
+
+def keep(found: list[Result]) -> None:
+    """Put ``found`` in the place of earlier figures of those names."""
+    kept = {}
+    if RESULTS.exists():
+        earlier = msgspec.json.decode(RESULTS.read_bytes(), type=Kept)
+        kept = {each.name: each for each in earlier.results}
+    kept |= {each.name: each for each in found}
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(Kept(list(kept.values())))))
 
 
 def machine() -> str:
