@@ -9,6 +9,7 @@ from schemas.events import Event
 from tables import entries, intake
 from tables.entries import Entry
 from tables.rulebook import Rulebook
+from tables.rules import Rule
 
 DECIDED = (topics.TRANSITIONS, topics.PROBES)
 
@@ -43,6 +44,12 @@ class Decider:
             for each in outcomes
             if isinstance(each, Decision)
         ]
+
+    def rule(self, decision: Decision) -> Rule | None:
+        """Return the rule of ``decision`` as it is now; None if it is no more."""
+        entry = self.entries[decision.stream]
+        newest = self._books[decision.stream].newest
+        return newest.of(decision.device, entry.own).rules.get(decision.rule)
 
     def wake(self, stream: str) -> datetime | None:
         """Return when time alone will next change something on ``stream``; None is never."""

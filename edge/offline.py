@@ -25,7 +25,8 @@ from edge.sim800 import gsm
 from edge.sim800.modem import Modem, Outcome, Result, Settings, State
 from edge.sim800.pdu import Part, fitted, submit
 from edge.spool import SpoolError
-from schemas.decision import Severity
+from schemas.decision import Decision, Kind, Severity
+from schemas.delivery import Channel
 from schemas.events import Texted
 from tables import wording
 
@@ -105,7 +106,9 @@ class Offline:
 
     async def _claim(self, overdue: list[Untold]) -> None:
         for untold in overdue:
-            text = wording.text(untold.decision)
+            rule = self._ledger.decider.rule(untold.decision)
+            gone = timedelta() if rule is None else rule.clear_for
+            text = wording.text(untold.decision, gone)
             number = self._ledger.handing.claims + 1
             body = fitted(gsm.readable(f"#{number} {text}"))
             self._ledger.claim(untold, self._numbers, body, self._now())
@@ -136,10 +139,19 @@ class Offline:
             each
             for each in known
             if deadlines[each.decision.id] <= loop_s
+            and self._wanted(each.decision)
             and now <= each.useful_until
             and not handover.silenced(self._ledger.handing, each.decision)
             and not handover.unheard(self._ledger.handing, each.decision)
         ]
+
+    def _wanted(self, decision: Decision) -> bool:
+        """Return whether its rule is told by text, and what it ends too."""
+        rule = self._ledger.decider.rule(decision)
+        if rule is None:
+            return True
+        ends = decision.kind is Kind.RESOLVED
+        return Channel.SMS in rule.channels and (rule.notify_resolved or not ends)
 
     def _deadline(self, untold: Untold, loop_s: float, now: datetime) -> float:
         known = self._deadlines.get(untold.decision.id)

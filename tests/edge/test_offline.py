@@ -43,11 +43,11 @@ class Shipping:
 class Home:
     """A device whose grid was lost a moment ago, and a modem; nobody takes anything."""
 
-    def __init__(self, folder: Path, sim: Simulator, severity: str = "warning") -> None:
+    def __init__(self, folder: Path, sim: Simulator, more: str = 'severity="warning"') -> None:
         self.folder, self.sim = folder, sim
         self.shipping = Shipping()
         self.commands: Commands
-        self._rule = rule(f'{LOST}severity="{severity}"\nrepeat=false')
+        self._rule = rule(f"{LOST}{more}\nrepeat=false")
 
     def run(self, work: Callable[["Home"], Awaitable[Any]], handoff_s: float = 0.3) -> Any:
         """Return what ``work`` returns while everything runs; what is spooled stays."""
@@ -169,6 +169,19 @@ def test_what_was_not_texted_when_the_link_is_up_again_is_handed_back(home: Home
     assert home.sim.sent == []
 
 
+def test_what_is_not_told_by_text_is_not_texted(home: Home) -> None:
+    quiet = Home(home.folder, home.sim, 'channels=["email"]')
+
+    async def work(home: Home) -> None:
+        await home.modem.ready()
+        home.lose_the_grid()
+        await asyncio.sleep(0.8)  # beyond the hand-off: nothing happens
+
+    quiet.run(work)
+
+    assert quiet.records("claim") == []
+
+
 def test_a_claim_after_everything_was_handed_over_may_be_double(home: Home) -> None:
     async def work(home: Home) -> None:
         home.lose_the_grid()
@@ -183,7 +196,7 @@ def test_a_claim_after_everything_was_handed_over_may_be_double(home: Home) -> N
 @pytest.mark.parametrize(("severity", "given"), [("warning", 1), ("critical", 2)])
 def test_silence_is_repeated_for_what_is_critical(home: Home, severity: str, given: int) -> None:
     home.sim.core.silent = 9
-    critical = Home(home.folder, home.sim, severity)
+    critical = Home(home.folder, home.sim, f'severity="{severity}"')
 
     async def work(home: Home) -> None:
         home.lose_the_grid()
