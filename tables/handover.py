@@ -203,8 +203,10 @@ def _matching(pending: Pending, before: State, theirs: Decision) -> Iterator[Dec
 
 
 def _overlap(ours: Decision, theirs: Decision) -> bool:
-    same = ours.rule == theirs.rule and ours.kind is theirs.kind
-    return same and ours.episode <= theirs.at and theirs.episode <= ours.at
+    """Return whether they tell of one episode by two names; by one name they have one id."""
+    alike = ours.rule == theirs.rule and ours.kind is theirs.kind
+    named_otherwise = ours.episode != theirs.episode
+    return alike and named_otherwise and ours.episode <= theirs.at and theirs.episode <= ours.at
 
 
 def _told(alert: Alert, theirs: Decision) -> Decision | None:

@@ -160,6 +160,7 @@ def test_somebody_tells_and_both_only_when_it_is_said() -> None:
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
             deadline=None,
+            derandomize="HANDOVER_EXAMPLES" not in os.environ,
             suppress_health_check=list(HealthCheck),
         ),
     )
