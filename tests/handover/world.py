@@ -122,12 +122,16 @@ class Server:
             if message.address == NUMBER:
                 digest = self.outcomes.get(message.notification)
                 if isinstance(digest, Digest):  # it tells each number what that has not heard
-                    long = len(digest.decisions) > LISTED  # then it tells of the oldest by number
-                    told = (e for e in digest.decisions if long or text(e) in message.text)
+                    told = (each for each in digest.decisions if text(each) in message.text)
                     found.update(each.id for each in told)
                 else:
                     found[message.notification] += 1
         return found
+
+    def counted(self) -> set[str]:
+        """Return what a digest tells of by how many there were: the oldest of a long one."""
+        digests = (each for each in self.outcomes.values() if isinstance(each, Digest))
+        return {each.id for digest in digests for each in digest.decisions[:-LISTED]}
 
 
 class World:
@@ -295,11 +299,11 @@ class World:
 
     def nobody(self) -> list[Decision]:
         """Return what nobody told NUMBER of."""
-        told = self.server.told()
+        told, counted = self.server.told(), self.server.counted()
         return [
             each
             for identity, each in self.decided.items()
-            if not self.texted[identity] and not told[identity]
+            if not self.texted[identity] and not told[identity] and identity not in counted
         ]
 
     def both(self) -> Iterable[str]:
