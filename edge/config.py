@@ -49,7 +49,6 @@ PORT = 9092
 LOCAL = f"127.0.0.1:{PORT}"
 BROKER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 HIGHEST_PORT = 65_535
-LONGEST_DEVICE = 200
 TICKS = (timedelta(milliseconds=100), timedelta(hours=1))
 SETTLES = (timedelta(), timedelta(minutes=5))
 HANDOFFS = (timedelta(seconds=1), timedelta(hours=1))

@@ -13,9 +13,9 @@ import msgspec
 
 from schemas.decision import Decision, Kind
 from schemas.events import Texted
+from tables.handover import TOLD
 
 RECENT = 20
-TOLD = (Kind.FIRED, Kind.REPEATED, Kind.RESOLVED)
 
 
 class Untold(msgspec.Struct, frozen=True):
