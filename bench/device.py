@@ -203,4 +203,5 @@ def _peer(name: str) -> list[float]:
                 while len(sim.sent) < count:
                     time.sleep(POLL_S)
                 spans.append(sim.asked_at[-1] - queued)
+                time.sleep(LATENCY_S + 1)  # until the modem is free again
             return spans[1:]  # the first waits for the peer to come up
