@@ -18,12 +18,13 @@ from app.stream.batches import Batch, KafkaRecord, each_batch
 from app.stream.producer import Send, send_all
 from schemas import codec
 from schemas import topics as names
-from schemas.decision import Decision, Kind
+from schemas.decision import Decision, Kind, Severity
 from schemas.delivery import Channel
+from schemas.escalation import Taken, Unanswered
 from schemas.handover import Adopted, Answered, Claimed, Digest, Notification, Released
 from schemas.record import instant
 from tables import routing
-from tables.routing import Book, Recipient, settled
+from tables.routing import Book, Reach, Recipient, Role, When, settled
 from tables.rules import Rule
 from tables.states import recipients
 
@@ -108,6 +109,19 @@ class Step:
                 return self._decision(book, notification.decision, afresh=notification.afresh)
             case Digest():
                 return self._digest(book, notification)
+            case Taken():
+                book, to = routing.take_note(book, notification)
+                return book, telling.taken(notification, to)
+            case Unanswered():
+                return self._escalate(book, notification)
+            case _:
+                return self._handed_over(book, notification)
+
+    def _handed_over(
+        self, book: Book, notification: Claimed | Answered | Adopted
+    ) -> tuple[Book, list[Send]]:
+        """Return the book after what the device says of itself, and what is sent because of it."""
+        match notification:
             case Claimed():
                 to = tuple(self._holder(notification.device, each) for each in notification.numbers)
                 attempts = [telling.attempt(notification, each) for each in to]
@@ -161,6 +175,17 @@ class Step:
             self._instead(book, texts.decision, each, flagged=each in unsure) for each in ours
         ]
 
+    def _escalate(self, book: Book, unanswered: Unanswered) -> tuple[Book, list[Send]]:
+        decision = routing.unanswered(book, unanswered)
+        if decision is None:
+            return book, []
+        rule = self._rule(book, decision)
+        reach = self._reach(decision.device, decision.severity, rule)
+        book, audience = routing.escalate(book, unanswered, reach)
+        if not audience:
+            log.error("nobody_left_to_tell", device=unanswered.device, rule=unanswered.rule)
+        return book, [telling.of(decision, rule, each, self._now, self._now) for each in audience]
+
     def _instead(self, book: Book, decision: Decision, to: Recipient, *, flagged: bool) -> Send:
         """Return what is sent to a number in place of the device's text, or so that it is sure.
 
@@ -174,15 +199,24 @@ class Step:
         return in_force.of(decision.device, book.own).rules.get(decision.rule)
 
     def _today(self, decision: Decision, rule: Rule | None) -> tuple[Recipient, ...]:
+        reach = self._reach(decision.device, decision.severity, rule)
+        if not reach and decision.kind is Kind.FIRED:
+            log.warning("nobody_to_tell", device=decision.device, rule=decision.rule)
+        return routing.first(reach)
+
+    def _reach(self, device: str, severity: Severity, rule: Rule | None) -> tuple[Reach, ...]:
+        """Return how everybody can be told of what ``rule`` says of ``device``."""
         channels = tuple(Channel) if rule is None else rule.channels
-        today = tuple(
-            Recipient(each.person, each.channel, each.address)
-            for each in self._directory.recipients(decision.device)
+        return tuple(
+            Reach(
+                Recipient(each.person, each.channel, each.address),
+                Role.OWNER,
+                0,
+                When.ALWAYS,
+            )
+            for each in self._directory.recipients(device)
             if each.enabled and each.channel in channels
         )
-        if not today and decision.kind is Kind.FIRED:
-            log.warning("nobody_to_tell", device=decision.device, rule=decision.rule)
-        return today
 
     def _holder(self, device: str, number: str) -> Recipient:
         """Return whose ``number`` it is: an owner's of ``device``, else nobody's but its own."""

@@ -7,6 +7,7 @@ from app.stream.producer import Send
 from schemas import codec, topics
 from schemas.decision import Decision, Kind
 from schemas.delivery import (
+    Acknowledged,
     Attempt,
     Channel,
     Delivery,
@@ -17,6 +18,7 @@ from schemas.delivery import (
     Unknown,
     message_id,
 )
+from schemas.escalation import Taken
 from schemas.events import Texted
 from schemas.handover import Answered, Claimed, Digest
 from tables import wording
@@ -49,6 +51,7 @@ def of(
         named = _names(identity, decision.id, to)
         return _delivery(to, Expired(**named, reason=reason))
     text = wording.text(decision, clear_for(decision, rule))
+    answer_within = None if rule is None else rule.escalate_after
     message = Message(
         id=identity,
         notification=decision.id,
@@ -63,6 +66,9 @@ def of(
         text=wording.again(text) if flagged else text,
         at=decision.at,
         useful_until=until,
+        episode=decision.episode,
+        unanswered_after=None if answer_within is None else answer_within.total_seconds(),
+        short=wording.short(decision),
     )
     return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
 
@@ -86,6 +92,15 @@ def of_digest(digest: Digest, to: Recipient, now: datetime) -> Send:
         useful_until=now + USEFULNESS_RESOLVED,
     )
     return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
+
+
+def taken(note: Taken, told: tuple[Recipient, ...]) -> list[Send]:
+    """Return what tells the outboxes of those who were ``told`` that somebody took note."""
+    value = codec.encode(
+        Acknowledged(device=note.device, rule=note.rule, episode=note.episode, by=note.by)
+    )
+    people = sorted({each.person for each in told})
+    return [Send(topics.DELIVERIES, person.encode(), value) for person in people]
 
 
 def attempt(claimed: Claimed, to: Recipient) -> Send:

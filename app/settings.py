@@ -12,6 +12,7 @@ from schemas import topics
 from schemas.duration import Duration, dec_hook
 
 SERVER = re.compile(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}")
+FOLDER = "folder"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 VARIABLES = {
@@ -24,6 +25,10 @@ VARIABLES = {
     "outbox": "CHANGEOVER_OUTBOX",
     "dashboard_port": "CHANGEOVER_DASHBOARD_PORT",
     "silent_after": "CHANGEOVER_SILENT_AFTER",
+    "grouping": "CHANGEOVER_GROUPING",
+    "email": "CHANGEOVER_EMAIL",
+    "sms": "CHANGEOVER_SMS",
+    "push": "CHANGEOVER_PUSH",
 }
 
 
@@ -40,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: an SQLAlchemy URL, or empty: an SQLite file in ``home``.
     outbox: the folder that receives messages, or empty: one in ``home``.
     silent_after: how long nothing is heard of a device until it is silent.
+    grouping: for how long a second message to an address waits, so that it takes others along.
+    email, sms, push: who carries messages away: ``folder``, or a provider's URL.
     """
 
     home: str = ".changeover"
@@ -51,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox: str = ""
     dashboard_port: Port = 8470
     silent_after: Duration = Duration(minutes=5)
+    grouping: Duration = Duration(minutes=2)
+    email: str = FOLDER
+    sms: str = FOLDER
+    push: str = FOLDER
 
     @property
     def home_dir(self) -> Path:

@@ -4,6 +4,7 @@ import gc
 
 import agents.email
 import agents.liveness
+import agents.outbox
 import agents.probes
 import agents.push
 import agents.route

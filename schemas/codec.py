@@ -5,7 +5,21 @@ from typing import TypeVar, get_args
 import msgspec
 
 from schemas.decision import Decision
-from schemas.delivery import Attempt, Delivery, Expired, Failed, Message, Sent, Unknown
+from schemas.delivery import (
+    Acknowledged,
+    Attempt,
+    Delivered,
+    Expired,
+    Failed,
+    Message,
+    OutboxEvent,
+    OutboxTick,
+    Queued,
+    Sent,
+    Unknown,
+    Waits,
+)
+from schemas.escalation import Taken, Unanswered
 from schemas.events import (
     Active,
     Claim,
@@ -46,12 +60,19 @@ AnyRecord = (
     | Claimed
     | Answered
     | Adopted
+    | Unanswered
+    | Taken
     | Message
+    | Queued
+    | Waits
     | Attempt
     | Sent
+    | Delivered
     | Failed
     | Unknown
     | Expired
+    | Acknowledged
+    | OutboxTick
     | Silent
     | Heard
     | LivenessTick
@@ -69,7 +90,7 @@ notification: msgspec.json.Decoder[Notification] = msgspec.json.Decoder(Notifica
 message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 liveness_event: msgspec.json.Decoder[LivenessEvent] = msgspec.json.Decoder(LivenessEvent)
 rule_version: msgspec.json.Decoder[RuleVersion] = msgspec.json.Decoder(RuleVersion)
-delivery: msgspec.json.Decoder[Delivery] = msgspec.json.Decoder(Delivery)
+outbox_event: msgspec.json.Decoder[OutboxEvent] = msgspec.json.Decoder(OutboxEvent)
 
 
 class Unreadable(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from schemas.decision import Decision
+from schemas.escalation import Taken, Unanswered
 from schemas.events import EdgeEvent, Numbers, Texted
 from schemas.record import Count, Name, Record, derived_id
 
@@ -77,7 +78,7 @@ class Adopted(HandoverRecord, frozen=True, kw_only=True, tag="adopted"):
 
 
 Handover = Released | Digest | Claimed | Answered | Adopted
-Notification = Decision | Handover
+Notification = Decision | Handover | Unanswered | Taken
 Outcome = Decision | Held | Handover  # of a fold: what goes on the topic, in order
 
 

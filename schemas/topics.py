@@ -63,6 +63,7 @@ SUPPLY_TABLE = "supply"
 ENERGY_TABLE = "energy"
 LIVENESS_TABLE = "liveness"
 RECIPIENTS_TABLE = "recipients"
+OUTBOXES_TABLE = "outboxes"
 
 TOPICS: tuple[Topic, ...] = (
     Topic(TRANSITIONS),
@@ -81,4 +82,5 @@ TOPICS: tuple[Topic, ...] = (
     Topic(changelog(DECIDE, ENERGY_TABLE), compacted=True),
     Topic(changelog(DECIDE, LIVENESS_TABLE), compacted=True),
     Topic(changelog(ROUTE, RECIPIENTS_TABLE), compacted=True),
+    Topic(changelog(DELIVER, OUTBOXES_TABLE), compacted=True),
 )

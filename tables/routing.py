@@ -8,17 +8,20 @@ The list is stored before its messages go out (``pending``): a notification that
 a worker died goes to the same people. A copy of one whose messages are out goes to nobody.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 from schemas.decision import Decision, Kind
 from schemas.delivery import Channel
+from schemas.escalation import Taken, Unanswered
 from schemas.events import Texted
 from schemas.handover import Answered, Claimed
 
+BEGAN = frozenset({Kind.FIRED, Kind.REPEATED})
 MOST = 64  # claims that are remembered: a device that texts more is texting nobody any more
 
 
@@ -36,6 +39,8 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     at: of the newest. ids: those at that instant.
     pending: whom to tell, by the ids of those whose messages may not be out.
     recipients: who was told of the episode that began at ``episode``.
+    decision: the newest that began or repeated it, for those who are told later.
+    taken_by: who took note of the episode, or empty.
     """
 
     at: datetime
@@ -43,6 +48,37 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     pending: dict[str, tuple[Recipient, ...]]
     episode: datetime
     recipients: tuple[Recipient, ...]
+    decision: Decision | None = None
+    taken_by: str = ""
+
+
+class Role(StrEnum):
+    """What somebody is to a device.
+
+    An owner is told at once, and others only when no owner answers. A watcher is told at once, and
+    nobody waits for an answer. An operator is told when nobody answered, or nobody can be told.
+    """
+
+    OWNER = "owner"
+    WATCHER = "watcher"
+    OPERATOR = "operator"
+
+
+class When(StrEnum):
+    """When somebody wants to be told by a channel."""
+
+    ALWAYS = "always"
+    UNANSWERED = "unanswered"
+    NEVER = "never"
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """How somebody can be told of something. position: the lower is asked first."""
+
+    to: Recipient
+    role: Role
+    position: int
+    when: When
 
 
 class Texts(msgspec.Struct, frozen=True, array_like=True):
@@ -87,13 +123,85 @@ def route(
     if told is not None and (decision.at < told.at or decision.id in told.ids):
         return book, ()
     texted = book.texts[decision.id].recipients if decision.id in book.texts else ()
-    before = told.recipients if told is not None and told.episode == decision.episode else ()
+    same = told if told is not None and told.episode == decision.episode else None
+    before, taken_by = ((), "") if same is None else (same.recipients, same.taken_by)
     everybody = _listed(decision.kind, before, tuple({*today, *texted}))
-    listed = tuple(each for each in everybody if each not in texted)
+    quiet = bool(taken_by) and decision.kind is Kind.REPEATED  # somebody sees to it
+    everybody = before if quiet else everybody
+    listed = () if quiet else tuple(each for each in everybody if each not in texted)
     ids = (*told.ids, decision.id) if told and told.at == decision.at else (decision.id,)
     pending = {**(told.pending if told else {}), decision.id: listed}
-    entry = Told(decision.at, ids, pending, decision.episode, everybody)
+    kept = decision if decision.kind in BEGAN and listed else None
+    entry = Told(decision.at, ids, pending, decision.episode, everybody, kept, taken_by)
     return msgspec.structs.replace(book, rules={**book.rules, decision.rule: entry}), listed
+
+
+def first(reach: Iterable[Reach]) -> tuple[Recipient, ...]:
+    """Return who is told at once: owners and watchers; operators where there is nobody else."""
+    always = [each for each in reach if each.when is When.ALWAYS]
+    near = tuple(each.to for each in always if each.role is not Role.OPERATOR)
+    return near or tuple(each.to for each in always)
+
+
+def take_note(book: Book, taken: Taken) -> tuple[Book, tuple[Recipient, ...]]:
+    """Return the book once somebody took note of an episode, and who was told of that."""
+    told = book.rules.get(taken.rule)
+    if told is None or told.episode != taken.episode or told.taken_by:
+        return book, ()
+    noted = msgspec.structs.replace(told, taken_by=taken.by, decision=None)
+    return msgspec.structs.replace(book, rules={**book.rules, taken.rule: noted}), told.recipients
+
+
+def unanswered(book: Book, said: Unanswered) -> Decision | None:
+    """Return of what the next are to be told; None: it is over, or somebody took note of it."""
+    told = book.rules.get(said.rule)
+    return told.decision if told is not None and told.episode == said.episode else None
+
+
+def escalate(
+    book: Book, said: Unanswered, reach: tuple[Reach, ...]
+) -> tuple[Book, tuple[Recipient, ...]]:
+    """Return the book, and who is to be told next of what ``said`` says nobody answered.
+
+    That is another channel of the same person, then another person: owners, then operators.
+    """
+    told = book.rules[said.rule]
+    if said.id in told.pending:
+        return book, told.pending[said.id]
+    listed = () if said.id in told.ids else _next(said.recipient, told.recipients, reach)
+    noted = msgspec.structs.replace(
+        told,
+        ids=tuple(dict.fromkeys((*told.ids, said.id))),
+        pending={**told.pending, said.id: listed},
+        recipients=tuple(sorted({*told.recipients, *listed})),
+    )
+    return msgspec.structs.replace(book, rules={**book.rules, said.rule: noted}), listed
+
+
+def _next(
+    person: str, told: tuple[Recipient, ...], reach: tuple[Reach, ...]
+) -> tuple[Recipient, ...]:
+    own = tuple(
+        each.to
+        for each in reach
+        if each.to.person == person and each.when is When.UNANSWERED and each.to not in told
+    )
+    if own:
+        return own
+    heard = {each.person for each in told}
+    others = [
+        each
+        for each in reach
+        if each.role is not Role.WATCHER
+        and each.when is not When.NEVER
+        and each.to.person not in heard
+    ]
+    if not others:
+        return ()
+    turn = min(others, key=lambda each: (each.role is Role.OPERATOR, each.position, each.to.person))
+    theirs = [each for each in others if each.to.person == turn.to.person]
+    always = tuple(each.to for each in theirs if each.when is When.ALWAYS)
+    return always or tuple(each.to for each in theirs)
 
 
 def claim(book: Book, claimed: Claimed, to: tuple[Recipient, ...]) -> Book:

@@ -49,6 +49,7 @@ class Rule(Written, frozen=True, kw_only=True):
     clear_for: how long it must be gone. repeat: tell again at each reset; by default when critical.
     pulse: true only at its event. needs: a source that must have been named before.
     usefulness: after how long a message helps nobody; by default 12 h for info, else 30 min.
+    escalate_after: after how long the next are told if nobody took note; by default never.
     """
 
     name: RuleName
@@ -65,6 +66,7 @@ class Rule(Written, frozen=True, kw_only=True):
     severity: Severity = Severity.WARNING
     channels: tuple[Channel, ...] = tuple(Channel)
     usefulness: Duration | None = None
+    escalate_after: Duration | None = None
     devices: tuple[str, ...] = ("*",)
     override: tuple[Override, ...] = ()
 

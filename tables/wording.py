@@ -55,6 +55,13 @@ def text(decision: Decision, clear_for: timedelta = NO_TIME) -> str:
     return told + _unsaid(decision.suppressed)
 
 
+def short(decision: Decision) -> str:
+    """Return one line of ``decision``, for a message of several."""
+    problem = PROBLEMS.get(decision.rule, _unworded(decision))(decision.cause)
+    state = {Kind.RESOLVED: "over: ", Kind.REPEATED: "still: "}.get(decision.kind, "")
+    return f"{decision.at:%H:%M} {printable(decision.device)}: {state}{problem}"
+
+
 def again(text: str) -> str:
     """Return ``text`` for somebody whom the device may have told itself."""
     return f"{text} (The device may have texted you this already.)"

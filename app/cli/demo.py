@@ -25,6 +25,7 @@ from app.supervisor import NotReadyError, until_interrupted
 from schemas import codec, topics
 from schemas.decision import Decision, Kind
 from schemas.delivery import Channel, Sent
+from schemas.duration import Duration
 
 DEVICE = "demo-home"
 RULES = """\
@@ -140,7 +141,11 @@ def _settings() -> settings.Settings:
     broker = free_port()
     pages = free_port(broker)
     return settings.Settings(
-        home=str(home), broker_port=broker, dashboard_port=pages, rules=str(home / "rules.toml")
+        home=str(home),
+        broker_port=broker,
+        dashboard_port=pages,
+        rules=str(home / "rules.toml"),
+        grouping=Duration(seconds=1),
     )
 
 

@@ -124,12 +124,13 @@ class MessageRow(Base):
 
 
 class DeliveryRow(Base):
-    """A step in the life of a message: attempt, sent, failed or expired."""
+    """A step in the life of a message. number: of those that one record is about."""
 
     __tablename__ = "read_delivery"
 
     partition: Mapped[int] = mapped_column(primary_key=True)
     offset: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     message: Mapped[str]
     notification: Mapped[str] = mapped_column(index=True)
     recipient: Mapped[str]

@@ -28,7 +28,18 @@ from app.dashboard.models import (
 from app.kafka import POLL_MS, consuming
 from schemas import codec, topics
 from schemas.decision import Decision, Kind
-from schemas.delivery import Attempt, Delivery, DeliveryRecord, Expired, Failed, Message, Sent
+from schemas.delivery import (
+    Attempt,
+    Delivered,
+    Delivery,
+    DeliveryRecord,
+    Expired,
+    Failed,
+    Message,
+    Sent,
+    Unknown,
+    Waits,
+)
 from schemas.events import EdgeEvent, Reading, Transition
 from schemas.malformed import Malformed
 
@@ -218,21 +229,25 @@ def _delivery(session: Session, record: Any, delivery: Delivery) -> None:
     match delivery:
         case Attempt():
             detail = str(delivery.ordinal)
-        case Sent():
+        case Sent() | Delivered():
             detail = delivery.reference
-        case Failed() | Expired():
+        case Failed() | Unknown() | Expired() | Waits():
             detail = delivery.reason
-    session.add(
+    session.add_all(
         DeliveryRow(
             partition=record.partition,
             offset=record.offset,
-            message=delivery.message,
-            notification=delivery.notification,
+            number=number,
+            message=message,
+            notification=notification,
             recipient=delivery.recipient,
             channel=delivery.channel,
             kind=str(delivery.__struct_config__.tag),
             detail=detail,
             appended_at=_appended(record),
+        )
+        for number, (message, notification) in enumerate(
+            zip(delivery.messages, delivery.notifications, strict=True)
         )
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents import deciding, delivering, route
+from agents import deciding, route
 from agents.deciding import Decider
 from agents.route import Router
 from app.directory import Contact, Snapshot
@@ -16,7 +16,7 @@ from app.stream import apps
 from app.stream.batches import Batch
 from app.stream.producer import Send
 from schemas import codec, topics
-from schemas.delivery import Channel, Message
+from schemas.delivery import Channel
 from schemas.events import Event
 from schemas.liveness import Gap
 from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
@@ -244,25 +244,3 @@ def test_a_directory_that_is_down_loses_nobody(monkeypatch: pytest.MonkeyPatch) 
     asyncio.run(routed(told()))
 
     assert world.topics() == [topics.SMS] * 2
-
-
-def test_one_message_that_cannot_be_delivered_holds_up_no_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    world = World()
-    monkeypatch.setattr(delivering, "send_all", world.send_all)
-    outbox = msgspec.structs.replace(apps.SETTINGS, outbox=str(tmp_path))
-    monkeypatch.setattr(apps, "SETTINGS", outbox)
-    messages = [
-        Message(
-            id=address, notification="n", device="home", rule="lost", kind=each.kind,
-            severity=each.severity, recipient="ann", channel=Channel.EMAIL, address=address,
-            subject="s", text="t", at=each.at, useful_until=at(10**9),
-        )
-        for each in decided((RULE,), "transitions", *EVENTS[:2])
-        for address in ("ann@[", "ann@example.com")
-    ]  # fmt: skip
-    asyncio.run(delivering.deliver_batch(batch(*map(codec.encode, messages), topic=topics.EMAIL)))
-    kinds = [msgspec.json.decode(send.value)["type"] for send in world.sent]
-
-    assert kinds == ["attempt", "attempt", "failed", "sent"]

@@ -36,6 +36,7 @@ class Machine:
             "CHANGEOVER_HOME": str(home),
             "CHANGEOVER_RULES": str(rules),
             "CHANGEOVER_PARTITIONS": str(PARTITIONS),
+            "CHANGEOVER_GROUPING": "0s",
             **env,
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}

@@ -45,15 +45,16 @@ def home(folder: Path, servers: str, *moves: tuple[float, str, str]) -> Path:
 
 def people(house: Machine, devices: list[str]) -> None:
     directory = Directory(f"sqlite:///{house.home / 'changeover.db'}")
-    directory.add_person("ann")
-    directory.add_contact("ann", Channel.EMAIL, "ann@example.com")
-    directory.add_contact("ann", Channel.PUSH, "token")
-    directory.add_contact("ann", Channel.SMS, "+15550100")
-    directory.set_flag("ann", Channel.SMS, enabled=False)
-    directory.add_person("bob")
-    directory.add_contact("bob", Channel.EMAIL, "bob@example.com")
     for device in devices:
-        directory.add_device(device, ["ann", "bob"])
+        ann, bob = f"ann-{device}", f"bob-{device}"
+        directory.add_person(ann)
+        directory.add_contact(ann, Channel.EMAIL, f"{ann}@example.com")
+        directory.add_contact(ann, Channel.PUSH, "token")
+        directory.add_contact(ann, Channel.SMS, "+15550100")
+        directory.set_flag(ann, Channel.SMS, enabled=False)
+        directory.add_person(bob)
+        directory.add_contact(bob, Channel.EMAIL, f"{bob}@example.com")
+        directory.add_device(device, [ann, bob])
     directory.close()
 
 
@@ -97,7 +98,7 @@ def test_flags_suppression_and_age_decide_what_is_told(tmp_path: Path, rules: Pa
         assert became[("old", "released")] == 1  # it still holds: told afresh
         assert [each["device"] for each in told if each["type"] == "digest"] == ["over"]
         assert files == {"email": 8, "push": 4}
-        assert outcomes(house) == {"attempt": PER_HOME + 6, "sent": PER_HOME + 6}
+        assert outcomes(house) == dict.fromkeys(("queued", "attempt", "sent"), PER_HOME + 6)
 
 
 def test_everybody_is_told_once_also_when_workers_are_killed(tmp_path: Path, rules: Path) -> None:

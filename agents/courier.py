@@ -1,0 +1,160 @@
+"""Hands texts to a provider, outside the stream loop: a few side by side, everybody in turn.
+
+Slow I/O holds up no batch and no rebalance. Who waits is a name; what is sent is read from the
+table when its turn comes, so that a hundred thousand that wait cost little.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from app.providers.provider import Answer, Outgoing, Provider, Verdict
+from schemas.delivery import Delivery, Failed, Sent, Unknown
+
+log = structlog.get_logger()
+STOPPED_S = 60.0  # a channel that is configured wrongly is tried again, by one text
+DEADLINE_S = 60.0  # beyond which a provider that breaks its word is not waited for
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """A text whose turn will come. kin: those it takes turns with come one after the other."""
+
+    partition: int
+    key: bytes
+    contact: str
+    attempt: str
+    kin: str
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A text whose turn has come, and how a record of what becomes of it begins."""
+
+    ticket: Ticket
+    outgoing: Outgoing
+    named: dict[str, Any]
+
+
+Find = Callable[[Ticket], Ready | None]
+Tell = Callable[[Sequence[tuple[Ticket, Delivery]]], Awaitable[None]]
+
+
+class Turns:
+    """Who waits, kin by kin: ten thousand of one outage keep nobody else waiting."""
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self._waiting: dict[str, deque[Ticket]] = {}
+
+    def __bool__(self) -> bool:
+        """Return whether anybody waits."""
+        return bool(self._waiting)
+
+    def add(self, ticket: Ticket) -> None:
+        """Let ``ticket`` wait behind its kin."""
+        self._waiting.setdefault(ticket.kin, deque()).append(ticket)
+
+    def next(self) -> Ticket:
+        """Return whose turn it is; the kin of that one are last now."""
+        kin, waiting = next(iter(self._waiting.items()))
+        ticket = waiting.popleft()
+        del self._waiting[kin]
+        if waiting:
+            self._waiting[kin] = waiting
+        return ticket
+
+
+class Courier:
+    """Sends the texts of one channel."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        find: Find,
+        tell: Tell,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Send by ``provider`` what ``find`` finds, and ``tell`` what became of it."""
+        self._provider = provider
+        self._find = find
+        self._tell = tell
+        self._clock = clock
+        self._turns = Turns()
+        self._woken = asyncio.Event()
+        self._stopped_until = 0.0
+        self.running: set[str] = set()  # attempts that wait, or fly, or whose end is not folded
+
+    def take(self, ticket: Ticket) -> None:
+        """Send what ``ticket`` names when its turn comes."""
+        self.running.add(ticket.attempt)
+        self._turns.add(ticket)
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send for ever."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._provider.calls):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            while not self._turns:
+                self._woken.clear()
+                await self._woken.wait()
+            ready = self._ready()
+            if ready:
+                answers = await self._send(ready)
+                became = zip(ready, answers, strict=True)
+                await self._tell([(each.ticket, outcome(each, answer)) for each, answer in became])
+            else:
+                await asyncio.sleep(0)
+
+    def _ready(self) -> list[Ready]:
+        ready: list[Ready] = []
+        while self._turns and len(ready) < self._provider.at_once:
+            ticket = self._turns.next()
+            found = self._find(ticket)
+            if found is None:  # its partition is another's by now
+                self.running.discard(ticket.attempt)
+            else:
+                ready.append(found)
+        return ready
+
+    async def _send(self, ready: Sequence[Ready]) -> Sequence[Answer]:
+        if self._clock() < self._stopped_until:
+            return [Answer(Verdict.DOWN, reason="the channel is stopped")] * len(ready)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                answers = await self._provider.send([each.outgoing for each in ready])
+        except TimeoutError:
+            return [Answer(Verdict.UNKNOWN, reason="no answer")] * len(ready)
+        except Exception as error:  # a provider's fault is no text's: each may have been sent
+            log.exception("provider_failed")
+            return [Answer(Verdict.UNKNOWN, reason=repr(error))] * len(ready)
+        down = next((each for each in answers if each.verdict is Verdict.DOWN), None)
+        if down is not None:
+            self._stopped_until = self._clock() + STOPPED_S
+            channel = ready[0].outgoing.channel
+            log.critical("channel_stopped", channel=channel, reason=down.reason)
+        return answers
+
+
+def outcome(ready: Ready, answer: Answer) -> Delivery:
+    """Return the record of what became of a text."""
+    named = ready.named | {"attempt": ready.ticket.attempt}
+    match answer.verdict:
+        case Verdict.SENT:
+            return Sent(**named, reference=answer.reference)
+        case Verdict.UNKNOWN:
+            return Unknown(**named, reason=answer.reason)
+        case Verdict.REFUSED:
+            return Failed(**named, reason=answer.reason, dead=answer.dead)
+        case Verdict.RETRY:
+            after = answer.after_s or 0.0
+            return Failed(**named, reason=answer.reason, again=True, after=after)
+        case Verdict.DOWN:
+            return Failed(**named, reason=answer.reason, again=True, after=STOPPED_S, counts=False)

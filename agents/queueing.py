@@ -1,0 +1,30 @@
+"""What the agents of ``email``, ``sms`` and ``push`` share: each message goes into its outbox."""
+
+from typing import Any
+
+from agents.parking import Unfit, parked, parsed
+from app.stream import apps
+from app.stream.batches import Batch, KafkaRecord, each_batch
+from app.stream.producer import Send, send_all
+from schemas import codec, topics
+from schemas.delivery import Queued, Terms
+
+
+async def queue(stream: Any) -> None:
+    """Queue every batch of one channel's messages."""
+    await each_batch(stream, queue_batch)
+
+
+async def queue_batch(batch: Batch) -> None:
+    """Put each message of ``batch`` into the outbox of its recipient, on today's terms."""
+    await send_all(apps.deliver, [_queued(batch, record) for record in batch.records])
+
+
+def _queued(batch: Batch, record: KafkaRecord) -> Send:
+    try:
+        message = parsed(codec.message, record)
+    except Unfit as unfit:
+        return parked(batch, record, str(unfit))
+    terms = Terms(grouping=apps.SETTINGS.grouping.total_seconds())
+    value = codec.encode(Queued(message=message, terms=terms))
+    return Send(topics.DELIVERIES, message.recipient.encode(), value)

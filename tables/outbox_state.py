@@ -1,0 +1,181 @@
+"""What is known of one recipient: what waits, what is being sent, what has left. Pure.
+
+Instants are milliseconds after 1970 began, as Kafka stamps records.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from schemas.decision import Severity
+from schemas.delivery import Covered, Message, Terms, attempt_id
+from schemas.record import derived_id
+
+CAPPED_MS = 10_800_000  # the longest time that a cap looks back on
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A message that is not out yet.
+
+    useful_ms: until when it is worth sending. not_before_ms: a try was in vain until then.
+    held_ms: until when quiet hours or a silence hold it back. tries: how often it was tried.
+    said: why it waits, as far as that was recorded.
+    """
+
+    message: Message
+    terms: Terms
+    useful_ms: int
+    not_before_ms: int = 0
+    held_ms: int = 0
+    tries: int = 0
+    said: str = ""
+
+    @property
+    def urgent(self) -> bool:
+        """Return whether it passes quiet hours."""
+        return self.message.severity is Severity.CRITICAL
+
+    def of(self, device: str, rule: str, episode: datetime | None) -> bool:
+        """Return whether it tells of that episode; one that tells of several is of none."""
+        told = self.message
+        return episode is not None and (told.episode, told.device, told.rule) == (
+            episode,
+            device,
+            rule,
+        )
+
+
+class Text(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Messages that travel together, and their newest try.
+
+    ordinal: of the try. read: its record was read back, so it may have begun.
+    unsaid: lines on what was not told in time, which travel along, and how many there were.
+    unsure_ms: since when an earlier try may have been sent. again_ms: when to try again.
+    """
+
+    covers: tuple[Waiting, ...]
+    ordinal: int
+    read: bool = False
+    unsaid: tuple[str, ...] = ()
+    unsaid_count: int = 0
+    unsure_ms: int | None = None
+    again_ms: int = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of its messages."""
+        return tuple(each.message.id for each in self.covers)
+
+    @property
+    def name(self) -> str:
+        """Return 32 hex digits that name it, the same when it is tried again."""
+        return self.ids[0] if len(self.covers) == 1 else derived_id("text", *self.ids)
+
+    @property
+    def notifications(self) -> tuple[str, ...]:
+        """Return the ids of what its messages tell."""
+        return tuple(each.message.notification for each in self.covers)
+
+    @property
+    def attempt(self) -> str:
+        """Return the id of its newest try."""
+        return attempt_id(self.ids, self.ordinal)
+
+    @property
+    def useful_ms(self) -> int:
+        """Return until when any of it is worth sending."""
+        return max(each.useful_ms for each in self.covers)
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Return what a record on ``deliveries`` about it begins with."""
+        return named(tuple(each.message for each in self.covers))
+
+
+class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One address.
+
+    waiting: in order of queueing. flying: what is being sent; there is one at a time.
+    unsure: what may have been sent, and is to be tried again.
+    gone: what was sent, as long as its provider may say that it was lost.
+    left_ms: when the newest texts left. unsaid: what nobody was told in time, and is told of next.
+    barred: why nothing is sent there, or empty. grouping_ms: for which a second text waits.
+    """
+
+    waiting: tuple[Waiting, ...] = ()
+    flying: Text | None = None
+    unsure: tuple[Text, ...] = ()
+    gone: tuple[Text, ...] = ()
+    left_ms: tuple[int, ...] = ()
+    unsaid: tuple[str, ...] = ()
+    unsaid_count: int = 0
+    barred: str = ""
+    grouping_ms: int = 0
+
+    def holds(self, notification: str) -> bool:
+        """Return whether a message of ``notification`` is on its way, or has left."""
+        texts = (*self.unsure, *self.gone, *((self.flying,) if self.flying else ()))
+        covers = (*self.waiting, *(each for text in texts for each in text.covers))
+        return any(each.message.notification == notification for each in covers)
+
+    def idle(self, now_ms: int) -> bool:
+        """Return whether nothing of it matters any more."""
+        if self.waiting or self.flying or self.unsure or self.unsaid:
+            return False
+        gone_ms = max((each.useful_ms for each in self.gone), default=0)
+        return max(gone_ms, self.left_ms[-1] + CAPPED_MS if self.left_ms else 0) < now_ms
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A notification on which somebody may have to answer.
+
+    message: the newest that told it. due_ms: when it is unanswered; None: it waits for nobody.
+    until_ms: when it is forgotten. reached: how many texts of it were taken, and not lost since.
+    """
+
+    message: str
+    recipient: str
+    device: str
+    rule: str
+    episode: datetime
+    due_ms: int | None
+    until_ms: int
+    reached: int = 0
+
+    def of(self, device: str, rule: str, episode: datetime | None) -> bool:
+        """Return whether it tells of that episode."""
+        return (self.episode, self.device, self.rule) == (episode, device, rule)
+
+
+class Outbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The stored state of one recipient.
+
+    contacts: by channel and address. known: message ids, and until when each is remembered.
+    asked: by notification. appended_ms: of the newest record. pruned_ms: when ids were forgotten.
+    """
+
+    v: Literal[1] = 1
+    contacts: dict[str, Contact] = {}
+    known: dict[str, int] = {}
+    asked: dict[str, Asked] = {}
+    appended_ms: int = 0
+    pruned_ms: int = 0
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Outbox)
+written = _encoder.encode
+read = _decoder.decode
+
+
+def named(messages: tuple[Message, ...]) -> dict[str, Any]:
+    """Return the fields of a delivery record that say which messages it is about."""
+    first = messages[0]
+    return {
+        "message": first.id,
+        "notification": first.notification,
+        "recipient": first.recipient,
+        "channel": first.channel,
+        "also": tuple(Covered(each.id, each.notification) for each in messages[1:]),
+    }
