@@ -21,10 +21,10 @@ from edge.active_log import ActiveLog
 from edge.config_sections import ModemConfig
 from edge.handover import Job, Text, Untold
 from edge.ledger import Ledger
-from edge.sim800 import gsm
 from edge.sim800.modem import Modem, Outcome, Result, Settings, State
-from edge.sim800.pdu import Part, fitted, submit
+from edge.sim800.pdu import Part, submit
 from edge.spool import SpoolError
+from schemas import gsm
 from schemas.decision import Decision, Kind, Severity
 from schemas.delivery import Channel
 from schemas.events import Texted
@@ -110,7 +110,7 @@ class Offline:
             gone = timedelta() if rule is None else rule.clear_for
             text = wording.text(untold.decision, gone)
             number = self._ledger.handing.claims + 1
-            body = fitted(gsm.readable(f"#{number} {text}"))
+            body = gsm.fitted(gsm.readable(f"#{number} {text}"))
             self._ledger.claim(untold, self._numbers, body, self._now())
             log.warning("claimed", rule=untold.decision.rule, kind=str(untold.decision.kind))
         await self._stored()
@@ -213,7 +213,7 @@ class Offline:
 
     def _parts(self, number: str, text: str) -> tuple[Part, ...]:
         self._reference = (self._reference + 1) % REFERENCES
-        return submit(number, fitted(gsm.readable(text)), self._reference, report=True)
+        return submit(number, gsm.fitted(gsm.readable(text)), self._reference, report=True)
 
     async def _text(self, modem: Modem, job: Job, text: Text) -> None:
         parts = self._parts(text.number, job.body)
@@ -288,7 +288,7 @@ async def text_once(modem: ModemConfig, number: str, text: str) -> dict[str, str
     try:
         async with asyncio.timeout(READY_S):
             await opened.ready()
-        parts = submit(number, fitted(gsm.readable(text)), 0, report=False)
+        parts = submit(number, gsm.fitted(gsm.readable(text)), 0, report=False)
         result = await opened.send(parts, lambda: None)
     except TimeoutError:
         return {"outcome": "not_sent", "reason": opened.status.trouble or "it does not get ready"}

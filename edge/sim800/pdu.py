@@ -5,22 +5,17 @@ wants: 3GPP TS 27.005, 4.3; numbers: ITU-T E.164, and 3GPP TS 23.040, 9.1.2.5 (a
 """
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import msgspec
 
-from edge.sim800 import gsm
+from schemas import gsm
+from schemas.gsm import UCS2
 
 MOST_PARTS = 255
-GSM7, UCS2 = 0x00, 0x08  # TP-DCS
-SINGLE = {GSM7: 160, UCS2: 70}  # septets, UTF-16 units
-PART = {GSM7: 153, UCS2: 67}
 SUBMIT, RELATIVE, REPORT, HEADER = 0x01, 0x10, 0x20, 0x40  # bits of the first octet
 INTERNATIONAL, UNKNOWN = 0x91, 0x81  # type of number
 NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{2,20}")  # E.164; a short code or a national one
-CUT = "..."
-LONGEST_WORD = 40  # what is longer, as an address of a page, is cut itself
 HALF_DAY, DAY, WEEK = timedelta(hours=12), timedelta(days=1), timedelta(weeks=1)
 VALID = timedelta(hours=2)
 
@@ -36,22 +31,6 @@ class Part(msgspec.Struct, frozen=True):
     length: int
 
 
-def fitted(text: str, parts: int = 3) -> str:
-    """Return ``text``, cut at a word where it would need more than so many parts."""
-    if len(_split(text)[1]) <= parts:
-        return text
-    low, high = 0, len(text)
-    while low < high:  # the longest beginning that fits with the mark behind it
-        middle = (low + high + 1) // 2
-        fits = len(_split(text[:middle] + CUT)[1]) <= parts
-        low, high = (middle, high) if fits else (low, middle - 1)
-    begin = text[:low]
-    word = max(begin.rfind(" "), begin.rfind("\n"))
-    if not text[low].isspace() and word > 0 and low - word <= LONGEST_WORD:
-        begin = begin[:word]
-    return begin.rstrip() + CUT
-
-
 def submit(
     number: str, text: str, reference: int, *, report: bool, validity: timedelta = VALID
 ) -> tuple[Part, ...]:
@@ -65,7 +44,7 @@ def submit(
     """
     if not NUMBER.fullmatch(number):
         raise ValueError(f"{number!r} is not a number, as in +2348012345678")
-    coding, chunks = _split(text)
+    coding, chunks = gsm.split(text)
     if len(chunks) > MOST_PARTS:
         raise ValueError(f"the text needs {len(chunks)} parts; more than {MOST_PARTS} are none")
     first = SUBMIT | RELATIVE | (REPORT if report else 0) | (HEADER if len(chunks) > 1 else 0)
@@ -76,33 +55,6 @@ def submit(
         octets = head + _user_data(coding, chunk, header)
         parts.append(Part(pdu=f"00{octets.hex()}".upper(), length=len(octets)))
     return tuple(parts)
-
-
-def _split(text: str) -> tuple[int, list[list[int]]]:
-    """Return the coding of ``text``, and its parts: septets, or UTF-16 units."""
-    coding, letters = GSM7, [gsm.CODES.get(letter) for letter in text]
-    if None in letters:
-        coding = UCS2
-        letters = [_units(letter) for letter in text]
-    units = [each for each in letters if each is not None]
-    if sum(map(len, units)) <= SINGLE[coding]:
-        return coding, [[unit for letter in units for unit in letter]]
-    return coding, list(_parts(units, PART[coding]))
-
-
-def _parts(letters: list[tuple[int, ...]], room: int) -> Iterator[list[int]]:
-    part: list[int] = []
-    for letter in letters:
-        if len(part) + len(letter) > room:  # no letter is split
-            yield part
-            part = []
-        part.extend(letter)
-    yield part
-
-
-def _units(letter: str) -> tuple[int, ...]:
-    octets = letter.encode("utf-16-be", errors="replace")
-    return tuple(octets[place] << 8 | octets[place + 1] for place in range(0, len(octets), 2))
 
 
 def _user_data(coding: int, chunk: list[int], header: bytes) -> bytes:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from edge.sim800 import gsm
+from schemas import gsm
 
 GSM7, OCTETS, UCS2, ALPHABET = 0x00, 0x04, 0x08, 0x0C  # TP-DCS, its alphabet
 GENERAL, COMPRESSED = range(0x80), 0x20  # TP-DCS; to be deleted once read, or not

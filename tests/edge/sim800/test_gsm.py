@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.sim800 import gsm
+from schemas import gsm
 
 CODES = st.lists(st.integers(0, 0x7F), max_size=170)
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.sim800 import gsm
 from edge.sim800.pdu import Part, submit
 from edge.sim800.received import Deliver, StatusReport, decode
+from schemas import gsm
 from tests.edge.sim800.test_received import REPORT, STAMP, delivered
 
 fields = pytest.importorskip("smspdudecoder.fields", reason="smspdudecoder is not installed")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from app.sim800.wire import Submitted
 from app.sim800.wire import submitted as read_back
-from edge.sim800 import gsm
-from edge.sim800.pdu import Part, fitted, submit
+from edge.sim800.pdu import Part, submit
+from schemas import gsm
 
 NUMBER = "+380441234567"
 GSM_TEXT = st.text(st.sampled_from(sorted(gsm.CODES)), max_size=500)
@@ -125,7 +125,7 @@ def test_a_text_without_end_is_refused() -> None:
 @example("\N{BATTERY}ж " * 99, 2)
 @given(GSM_TEXT | ANY_TEXT, st.integers(1, 3))
 def test_what_is_fitted_fits_and_begins_alike(text: str, parts: int) -> None:
-    cut = fitted(text, parts)
+    cut = gsm.fitted(text, parts)
 
     assert len(sent(cut)) <= parts
     assert cut == text or (cut.endswith("...") and text.startswith(cut[:-3]))
@@ -147,10 +147,10 @@ def test_what_is_fitted_fits_and_begins_alike(text: str, parts: int) -> None:
     ],
 )
 def test_it_is_cut_at_a_word(text: str, cut: str) -> None:
-    assert fitted(text, 1) == cut
+    assert gsm.fitted(text, 1) == cut
 
 
 @given(GSM_TEXT | ANY_TEXT)
 def test_what_fits_is_left_alone(text: str) -> None:
-    assert fitted(fitted(text, 2), 2) == fitted(text, 2)
-    assert fitted(text, 255) == text
+    assert gsm.fitted(gsm.fitted(text, 2), 2) == gsm.fitted(text, 2)
+    assert gsm.fitted(text, 255) == text

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge.sim800 import gsm
 from edge.sim800.pdu import Part, submit
 from edge.sim800.received import Deliver, Joiner, PduError, StatusReport, decode
+from schemas import gsm
 
 NUMBER = "+380441234567"
 AT = datetime(2026, 11, 23, 6, 1, tzinfo=UTC)

@@ -1,9 +1,10 @@
-"""The GSM 7 bit default alphabet with its extension table, and septets in octets. Pure.
+"""Text messages: the GSM 7 bit default alphabet, its extension table, octets, parts. Pure.
 
-Source: 3GPP TS 23.038, 6.2.1, 6.2.1.1 and 6.1.2.1.
+Source: 3GPP TS 23.038, 6.2.1, 6.2.1.1 and 6.1.2.1; parts: 3GPP TS 23.040, 9.2.3.24.1.
 """
 
 import unicodedata
+from collections.abc import Iterator
 
 ESCAPE = 0x1B
 BASIC = (
@@ -40,6 +41,11 @@ PLAIN = str.maketrans(
     }
 )
 BLANK = frozenset(("Cc", "Cs", "Zl", "Zp", "Zs"))  # controls, halves of letters, kinds of space
+GSM7, UCS2 = 0x00, 0x08  # TP-DCS
+SINGLE = {GSM7: 160, UCS2: 70}  # septets, UTF-16 units
+PART = {GSM7: 153, UCS2: 67}
+CUT = "..."
+LONGEST_WORD = 40  # what is longer, as an address of a page, is cut itself
 INVISIBLE = "Cf"  # joiners, marks of direction, soft hyphens
 
 
@@ -96,3 +102,46 @@ def readable(text: str) -> str:
     plain = "".join(each for each in kept if unicodedata.category(each) != INVISIBLE)
     plain = plain.translate(PLAIN)
     return kept if septets(plain) is None else plain
+
+
+def split(text: str) -> tuple[int, list[list[int]]]:
+    """Return the coding of ``text``, and its parts: septets, or UTF-16 units."""
+    coding, letters = GSM7, [CODES.get(letter) for letter in text]
+    if None in letters:
+        coding = UCS2
+        letters = [_units(letter) for letter in text]
+    units = [each for each in letters if each is not None]
+    if sum(map(len, units)) <= SINGLE[coding]:
+        return coding, [[unit for letter in units for unit in letter]]
+    return coding, list(_parts(units, PART[coding]))
+
+
+def fitted(text: str, parts: int = 3) -> str:
+    """Return ``text``, cut at a word where it would need more than so many parts."""
+    if len(split(text)[1]) <= parts:
+        return text
+    low, high = 0, len(text)
+    while low < high:  # the longest beginning that fits with the mark behind it
+        middle = (low + high + 1) // 2
+        fits = len(split(text[:middle] + CUT)[1]) <= parts
+        low, high = (middle, high) if fits else (low, middle - 1)
+    begin = text[:low]
+    word = max(begin.rfind(" "), begin.rfind("\n"))
+    if not text[low].isspace() and word > 0 and low - word <= LONGEST_WORD:
+        begin = begin[:word]
+    return begin.rstrip() + CUT
+
+
+def _parts(letters: list[tuple[int, ...]], room: int) -> Iterator[list[int]]:
+    part: list[int] = []
+    for letter in letters:
+        if len(part) + len(letter) > room:  # no letter is split
+            yield part
+            part = []
+        part.extend(letter)
+    yield part
+
+
+def _units(letter: str) -> tuple[int, ...]:
+    octets = letter.encode("utf-16-be", errors="replace")
+    return tuple(octets[place] << 8 | octets[place + 1] for place in range(0, len(octets), 2))
