@@ -12,6 +12,7 @@ import structlog
 
 from agents.courier import Courier, Ready, Ticket
 from agents.parking import Unfit, parked, parsed
+from agents.telling import texts
 from app import providers
 from app.providers.provider import Outgoing
 from app.stream import apps
@@ -31,7 +32,7 @@ from schemas.delivery import (
 )
 from schemas.escalation import Unanswered
 from schemas.record import derived_id, instant
-from tables import bundle, outbox, outbox_state
+from tables import outbox, outbox_state
 from tables.outbox_contact import Outcome
 from tables.outbox_state import Outbox, Text
 from tables.states import outboxes
@@ -185,17 +186,22 @@ class Post:
 def outgoing(text: Text) -> Outgoing:
     """Return ``text`` as a provider is given it."""
     last = text.covers[-1].message
+    messages = [each.message for each in text.covers]
+    said = texts.several(messages, text.unsaid, text.unsaid_count)
+    severity = max((each.severity for each in messages), key=SEVERITIES.index)
+    email = last.channel is Channel.EMAIL
     return Outgoing(
         id=text.name,
         channel=last.channel,
         address=last.address,
-        subject=bundle.subject(text),
-        text=bundle.body(text, last.channel),
+        subject=said.subject,
+        text=said.text,
+        html=texts.html(said.subject, said.text, severity, last.language) if email else "",
         thread=thread(text),
         device=last.device,
         rule=last.rule,
         kind=last.kind,
-        severity=max((each.message.severity for each in text.covers), key=SEVERITIES.index),
+        severity=severity,
         at=last.at,
         useful_until=instant(text.useful_ms),
         tried_since=None if text.unsure_ms is None else instant(text.unsure_ms),

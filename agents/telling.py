@@ -3,6 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
+from app import texts as saying
+from app.stream import apps
 from app.stream.producer import Send
 from schemas import codec, topics
 from schemas.decision import Decision, Kind
@@ -27,6 +31,8 @@ from tables.routing import Recipient, Texts
 from tables.rules import USEFULNESS_RESOLVED, Rule, useful_for
 
 TOPICS = {Channel.EMAIL: topics.EMAIL, Channel.SMS: topics.SMS, Channel.PUSH: topics.PUSH}
+log = structlog.get_logger()
+texts = saying.Texts(apps.SETTINGS.templates_dir)
 DIGEST = "digest"  # in the place of a rule, in a message of several
 
 
@@ -37,6 +43,8 @@ def of(
     since: datetime,
     now: datetime,
     *,
+    language: str = saying.FALLBACK,
+    zone: str = "UTC",
     flagged: bool = False,
 ) -> Send:
     """Return the message that tells ``to`` of ``decision``, or that it has expired.
@@ -50,7 +58,13 @@ def of(
         reason = f"decided for {decision.at:%Y-%m-%dT%H:%M:%SZ}, too old when it was written"
         named = _names(identity, decision.id, to)
         return _delivery(to, Expired(**named, reason=reason))
-    text = wording.text(decision, clear_for(decision, rule))
+    gone = clear_for(decision, rule)
+    try:
+        said = texts.of(decision, to.channel, language, zone, now, gone, again=flagged)
+    except saying.TextsError as error:  # people are told all the same, as the device would
+        log.exception("template_failed", reason=str(error))
+        plain = wording.text(decision, gone)
+        said = saying.Said(f"{decision.device}: {decision.rule}", plain, plain)
     answer_within = None if rule is None else rule.escalate_after
     message = Message(
         id=identity,
@@ -62,19 +76,27 @@ def of(
         recipient=to.person,
         channel=to.channel,
         address=to.address,
-        subject=wording.subject(decision),
-        text=wording.again(text) if flagged else text,
+        subject=said.subject,
+        text=said.text,
         at=decision.at,
         useful_until=until,
         episode=decision.episode,
         unanswered_after=None if answer_within is None else answer_within.total_seconds(),
-        short=wording.short(decision),
+        short=said.short,
+        language=language,
     )
     return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
 
 
-def of_digest(digest: Digest, to: Recipient, now: datetime) -> Send:
+def of_digest(
+    digest: Digest,
+    to: Recipient,
+    now: datetime,
+    language: str = saying.FALLBACK,
+    zone: str = "UTC",
+) -> Send:
     """Return the message that tells ``to`` of all that ``digest`` holds."""
+    said = texts.digest(digest, to.channel, language, zone)
     severities = [each.severity for each in digest.decisions]
     message = Message(
         id=message_id(digest.id, to.person, to.channel, to.address),
@@ -86,10 +108,12 @@ def of_digest(digest: Digest, to: Recipient, now: datetime) -> Send:
         recipient=to.person,
         channel=to.channel,
         address=to.address,
-        subject=wording.digest_subject(digest),
-        text=wording.digest(digest),
+        subject=said.subject,
+        text=said.text,
         at=digest.decisions[-1].at,
         useful_until=now + USEFULNESS_RESOLVED,
+        short=said.short,
+        language=language,
     )
     return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
 

@@ -26,6 +26,7 @@ VARIABLES = {
     "dashboard_port": "CHANGEOVER_DASHBOARD_PORT",
     "silent_after": "CHANGEOVER_SILENT_AFTER",
     "grouping": "CHANGEOVER_GROUPING",
+    "templates": "CHANGEOVER_TEMPLATES",
     "email": "CHANGEOVER_EMAIL",
     "sms": "CHANGEOVER_SMS",
     "push": "CHANGEOVER_PUSH",
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox: the folder that receives messages, or empty: one in ``home``.
     silent_after: how long nothing is heard of a device until it is silent.
     grouping: for how long a second message to an address waits, so that it takes others along.
+    templates: a folder of templates that take the place of our own, or empty.
     email, sms, push: who carries messages away: ``folder``, or a provider's URL.
     """
 
@@ -59,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dashboard_port: Port = 8470
     silent_after: Duration = Duration(minutes=5)
     grouping: Duration = Duration(minutes=2)
+    templates: str = ""
     email: str = FOLDER
     sms: str = FOLDER
     push: str = FOLDER
@@ -82,6 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def outbox_dir(self) -> Path:
         """Return the folder in which messages lie that no provider takes."""
         return Path(self.outbox).absolute() if self.outbox else self.home_dir / "outbox"
+
+    @property
+    def templates_dir(self) -> Path | None:
+        """Return the folder of templates that take the place of our own, if there is one."""
+        return Path(self.templates).absolute() if self.templates else None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make a child process read these same settings."""

@@ -1,14 +1,12 @@
-"""What a message says, in plain words, from a decision alone. Pure."""
+"""What a device texts by itself, in plain words, from a decision alone. Pure."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 from schemas.decision import Decision, Fact, Kind
 from schemas.duration import Duration
-from schemas.handover import Digest
 
 NO_TIME = timedelta()
-LISTED = 20  # of a digest: more is no message any more
 PROBLEMS: dict[str, Callable[[dict[str, Fact]], str]] = {
     "grid_lost": lambda cause: f"the grid is lost, the load is on {_source(cause)}",
     "off_generator": lambda cause: f"the load left the generator and is on {_source(cause)}",
@@ -29,10 +27,9 @@ PROBLEMS: dict[str, Callable[[dict[str, Fact]], str]] = {
 }
 
 
-def subject(decision: Decision) -> str:
-    """Return one line without device text that could break a header."""
-    state = "RESOLVED" if decision.kind is Kind.RESOLVED else decision.severity.upper()
-    return f"[{state}] {printable(decision.device)}: {printable(decision.rule)}"
+def problem(decision: Decision) -> str:
+    """Return what is wrong, in a few words."""
+    return PROBLEMS.get(decision.rule, _unworded(decision))(decision.cause)
 
 
 def text(decision: Decision, clear_for: timedelta = NO_TIME) -> str:
@@ -40,50 +37,18 @@ def text(decision: Decision, clear_for: timedelta = NO_TIME) -> str:
 
     clear_for: how long it was gone when it was resolved; so long it did not last.
     """
-    problem = PROBLEMS.get(decision.rule, _unworded(decision))(decision.cause)
     since = f"{decision.episode:%Y-%m-%d %H:%M:%S} UTC"
     gone = clear_for if decision.kind is Kind.RESOLVED else NO_TIME
     lasted = lasting(max(NO_TIME, decision.at - decision.episode - gone))
-    device = printable(decision.device)
+    device, what = printable(decision.device), problem(decision)
     match decision.kind:
         case Kind.RESOLVED:
-            told = f"{device}: no longer: {problem}. It began {since} and lasted {lasted}."
+            told = f"{device}: no longer: {what}. It began {since} and lasted {lasted}."
         case Kind.REPEATED:
-            told = f"{device}: still, after {lasted}: {problem}, since {since}."
+            told = f"{device}: still, after {lasted}: {what}, since {since}."
         case _:
-            told = f"{device}: {problem}, since {since} ({lasted})."
+            told = f"{device}: {what}, since {since} ({lasted})."
     return told + _unsaid(decision.suppressed)
-
-
-def short(decision: Decision) -> str:
-    """Return one line of ``decision``, for a message of several."""
-    problem = PROBLEMS.get(decision.rule, _unworded(decision))(decision.cause)
-    state = {Kind.RESOLVED: "over: ", Kind.REPEATED: "still: "}.get(decision.kind, "")
-    return f"{decision.at:%H:%M} {printable(decision.device)}: {state}{problem}"
-
-
-def again(text: str) -> str:
-    """Return ``text`` for somebody whom the device may have told itself."""
-    return f"{text} (The device may have texted you this already.)"
-
-
-def digest_subject(digest: Digest) -> str:
-    """Return one line for a message of several."""
-    return f"[OVER] {printable(digest.device)}: {_several(digest)} while it could not be reached"
-
-
-def digest(digest: Digest) -> str:
-    """Return what is said of all that ``digest`` holds, the newest last."""
-    lines = [text(each) for each in digest.decisions[-LISTED:]]
-    earlier = digest.unlisted + len(digest.decisions) - len(lines)
-    first = f"{printable(digest.device)} could not be reached; meanwhile there were "
-    more = [f"({earlier} earlier ones are left out.)"] if earlier else []
-    return "\n".join([f"{first}{_several(digest)}:", *more, *lines])
-
-
-def _several(digest: Digest) -> str:
-    count = len(digest.decisions) + digest.unlisted
-    return "one notification" if count == 1 else f"{count} notifications"
 
 
 def lasting(span: timedelta) -> str:
@@ -104,11 +69,11 @@ def _unsaid(suppressed: int) -> str:
 
 
 def _unworded(decision: Decision) -> Callable[[dict[str, Fact]], str]:
-    def problem(cause: dict[str, Fact]) -> str:
+    def unworded(cause: dict[str, Fact]) -> str:
         facts = ", ".join(f"{field} {plain(value)}" for field, value in cause.items())
         return f"{printable(decision.rule)} ({facts})"
 
-    return problem
+    return unworded
 
 
 def plain(value: Fact) -> str:

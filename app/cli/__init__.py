@@ -15,6 +15,7 @@ COMMANDS = {
     "audit": "Decide again on everything recorded, and compare.",
     "rules": "What is watched: list, check, apply, and every version.",
     "tables": "What the workers keep of each device; rebuild and compare.",
+    "templates": "What messages say, and how many parts texts have.",
     "topics": "List and read topics.",
     "people": "Who is told, and by what.",
     "devices": "Devices and their owners.",

@@ -121,7 +121,7 @@ def _messages(decision: Any) -> Iterator[Message]:
             recipient=person,
             channel=channel,
             address=address,
-            subject=wording.subject(decision),
+            subject=f"{decision.device}: {decision.rule}",
             text=wording.text(decision),
             at=decision.at,
             useful_until=decision.at + timedelta(minutes=30),

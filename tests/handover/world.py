@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from agents import telling
 from agents.route import Step
 from app.directory import Contact, Snapshot
 from app.stream.batches import KafkaRecord
+from app.texts.saying import LISTED
 from edge.handover import Text, Untold, next_text, silenced, unheard
 from edge.ledger import Ledger
 from edge.parse import TransitionLine
@@ -30,7 +32,6 @@ from tables.entries import Entry
 from tables.intake import take
 from tables.routing import Book, settled
 from tables.rulebook import Rulebook
-from tables.wording import LISTED, text
 from tests.events import at, rule
 from tests.records import fetched
 
@@ -122,7 +123,7 @@ class Server:
             if message.address == NUMBER:
                 digest = self.outcomes.get(message.notification)
                 if isinstance(digest, Digest):  # it tells each number what that has not heard
-                    told = (each for each in digest.decisions if text(each) in message.text)
+                    told = (each for each in digest.decisions if line(each) in message.text)
                     found.update(each.id for each in told)
                 else:
                     found[message.notification] += 1
@@ -131,7 +132,12 @@ class Server:
     def counted(self) -> set[str]:
         """Return what a digest tells of by how many there were: the oldest of a long one."""
         digests = (each for each in self.outcomes.values() if isinstance(each, Digest))
-        return {each.id for digest in digests for each in digest.decisions[:-LISTED]}
+        return {each.id for digest in digests for each in digest.decisions[: -LISTED[Channel.SMS]]}
+
+
+def line(decision: Decision) -> str:
+    """Return how a digest names ``decision`` in a text message."""
+    return telling.texts.of(decision, Channel.SMS).short
 
 
 class World:
