@@ -159,6 +159,7 @@ def _facts(decision: Decision, zone: str, now: datetime, clear_for: timedelta) -
     local = _zone(zone)
     began, told = decision.episode.astimezone(local), now.astimezone(local)
     return {
+        "id": decision.id,
         "device": wording.printable(decision.device),
         "rule": wording.printable(decision.rule),
         "kind": str(decision.kind),

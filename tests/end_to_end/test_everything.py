@@ -102,6 +102,7 @@ def test_the_demo_tells_its_story_and_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "decisions: 3 fired, 3 resolved, 1 suppressed, 1 suppressed_resolved" in done.stderr
     assert re.search(r"audit: \d+ events decided again, 0 differences", done.stderr)
-    assert len(outbox) == 23  # one text of 24 left by the modem
-    assert sum("one episode was suppressed" in path.read_text() for path in outbox) == 4
+    # Of 24 one text left by the modem; two were over while a cap held them back.
+    assert len(outbox) == 21
+    assert sum("one episode was suppressed" in path.read_text() for path in outbox) == 3
     assert left(tmp_path) == []

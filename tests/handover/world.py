@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
@@ -16,6 +17,7 @@ from agents import telling
 from agents.route import Step
 from app.directory import Contact, Snapshot
 from app.stream.batches import KafkaRecord
+from app.texts import Texts
 from app.texts.saying import LISTED
 from edge.handover import Text, Untold, next_text, silenced, unheard
 from edge.ledger import Ledger
@@ -46,6 +48,7 @@ REPEATING = rule(
     'name="none"\nstream="transitions"\nwhen={field="source",equals="none"}\nfor="0s"\n'
     'clear_for="5s"\nreset="600s"\nseverity="critical"'
 )
+BY_ID = Texts(Path(__file__).parent / "templates")  # a line names its decision
 PEOPLE = Snapshot(
     1,
     {"home": tuple(Contact("ann", Channel.SMS, each, enabled=True) for each in (NUMBER, OTHER))},
@@ -107,7 +110,8 @@ class Server:
 
     def _route(self, book: Book, outcome: Any, appended_ms: int) -> Book:
         record: KafkaRecord = fetched(b"home", codec.encode(outcome), 0, appended_ms)
-        book, sends = Step(PEOPLE, record).take(book, outcome)
+        with patch.object(telling, "texts", BY_ID):
+            book, sends = Step(PEOPLE, record).take(book, outcome)
         for send in sends:
             value = codec.any_record.decode(send.value)
             if isinstance(value, Message):
@@ -123,7 +127,7 @@ class Server:
             if message.address == NUMBER:
                 digest = self.outcomes.get(message.notification)
                 if isinstance(digest, Digest):  # it tells each number what that has not heard
-                    told = (each for each in digest.decisions if line(each) in message.text)
+                    told = (each for each in digest.decisions if each.id in message.text)
                     found.update(each.id for each in told)
                 else:
                     found[message.notification] += 1
@@ -133,11 +137,6 @@ class Server:
         """Return what a digest tells of by how many there were: the oldest of a long one."""
         digests = (each for each in self.outcomes.values() if isinstance(each, Digest))
         return {each.id for digest in digests for each in digest.decisions[: -LISTED[Channel.SMS]]}
-
-
-def line(decision: Decision) -> str:
-    """Return how a digest names ``decision`` in a text message."""
-    return telling.texts.of(decision, Channel.SMS).short
 
 
 class World:
