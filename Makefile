@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/server ## Show the product at work; ONCE=1 ends by itself after about 90 s
+demo: .venv/server ## Show the product at work; ONCE=1 ends by itself after 150 s
 	@$(BIN)/changeover demo $(if $(ONCE),--once)
 
 test: .venv/dev check ## Run every check and every test

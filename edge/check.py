@@ -1,25 +1,25 @@
 """Is a device set up so that it can do its work: configuration, folders, ports, permissions."""
 
 import asyncio
+import getpass
 import os
 import shutil
 import stat
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
+import serial
 
 from edge.clock import synchronised
 from edge.config import Config
-from edge.internet import Target, parse_target, reachable
+from edge.internet import parse_target, reachable
 from edge.parse import ACTIVE_LOG, LOGS
-from edge.sim800.port import Port, PortLostError
+from edge.sim800.port import BROKEN
 from edge.spool_file import SpoolError, locked
 
 ANSWERS_S = 5.0
-NOBODY = "does not connect: look at brokers, and at the network"
 
 
 class Verdict(StrEnum):
@@ -53,8 +53,8 @@ async def check(file: Path, config: Config) -> AsyncIterator[Finding]:
         says = "answers rightly" if right else "does not answer as it should"
         yield Finding(f"internet {text}", OK if right else WARNING, says)
     if not config.internet.targets:
-        yield Finding("internet", WARNING, "no targets: only the broker's word counts; see README")
-    yield _modem(config)
+        yield Finding("internet", WARNING, "no targets: only the broker's word counts")
+    yield modem_found(config)
     if synchronised():
         yield Finding("clock", OK, "synchronised")
     else:
@@ -72,21 +72,25 @@ def _logs(config: Config) -> Iterator[Finding]:
         return
     for log in LOGS:
         path = config.logs / log
-        if not path.exists():
+        if log == ACTIVE_LOG and not os.access(path if path.exists() else config.logs, os.W_OK):
+            yield Finding(log, WRONG, f"cannot be written: look at {path}")
+        elif not path.exists():
             yield Finding(log, WARNING if log != ACTIVE_LOG else OK, "is not there yet")
         elif not path.is_file() or not os.access(path, os.R_OK):
             yield Finding(log, WRONG, f"cannot be read: look at {path}")
         else:
             yield Finding(log, OK, f"{path.stat().st_size:,} bytes")
-    active = config.logs / ACTIVE_LOG
-    if not os.access(active if active.exists() else config.logs, os.W_OK):
-        yield Finding(ACTIVE_LOG, WRONG, f"cannot be written: look at {active}")
 
 
 def _spool(config: Config) -> Iterator[Finding]:
     folder = config.spool.parent
+    if not folder.is_dir() or config.spool.is_dir():
+        what = f"there is no folder {folder}" if not folder.is_dir() else f"{config.spool} is one"
+        yield Finding("spool", WRONG, f"{what}; name a file, in a folder that is there")
+        return
     if not os.access(folder, os.W_OK):
-        yield Finding("spool", WRONG, f"{folder} is not there, or cannot be written")
+        user = getpass.getuser()
+        yield Finding("spool", WRONG, f"{folder} cannot be written by {user}: look at its owner")
         return
     free = shutil.disk_usage(folder).free
     if free < config.spool_limit:
@@ -110,22 +114,33 @@ def _texts(config: Config) -> Iterator[Finding]:
 
 async def _broker(broker: str) -> Finding:
     host, _, port = broker.rpartition(":")
-    right = await reachable([Target(host.strip("[]"), int(port))], ANSWERS_S)
-    return Finding(f"broker {broker}", OK if right else WRONG, "connects" if right else NOBODY)
+    try:
+        async with asyncio.timeout(ANSWERS_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, TimeoutError) as error:
+        reason = str(error) or f"no answer within {ANSWERS_S:g} s"
+        return Finding(f"broker {broker}", WRONG, f"does not connect: {reason}")
+    writer.close()
+    return Finding(f"broker {broker}", OK, "connects")
 
 
-def _modem(config: Config) -> Finding:
+def modem_found(config: Config) -> Finding:
+    """Return what is found about the modem's port."""
     if config.modem is None:
         return Finding("modem", OK, "there is none")
     path = Path(config.modem.port)
-    if not path.exists():
-        return Finding("modem", WRONG, f"{path} is not there; look at ls /dev/serial/by-id")
+    if not path.is_char_device():
+        says = "no serial port" if path.exists() else "not there"
+        return Finding("modem", WRONG, f"{path} is {says}; look at ls /dev/serial/by-id")
     if not os.access(path, os.R_OK | os.W_OK):
         return Finding("modem", WRONG, f"{path} may not be used: add the user to group dialout")
-    with suppress(PortLostError):
-        Port(config.modem.port, config.modem.baud, lambda _data: None).close()
-        return Finding("modem", OK, f"{path} opens")
-    return Finding("modem", WARNING, f"{path} is in use: by the edge that runs, or another program")
+    try:
+        serial.Serial(config.modem.port, config.modem.baud, exclusive=True).close()
+    except (*BROKEN, ValueError) as error:
+        used = "lock" in str(error).lower()
+        says = "is in use, maybe by the edge that runs" if used else f"cannot be opened: {error}"
+        return Finding("modem", WARNING if used else WRONG, f"{path} {says}")
+    return Finding("modem", OK, f"{path} opens")
 
 
 def checked(file: Path, config: Config) -> list[Finding]:

@@ -86,8 +86,17 @@ def rules(given: dict[str, Any], device: str, *, texts: bool) -> tuple[Rule, ...
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise ValueError("rule must be a list of tables, each under [[rule]]")
     found: dict[str, Rule] = {}
-    for raw in listed:
+    for number, raw in enumerate(listed, 1):
         name = str(raw.get("name", ""))
+        if not name:
+            raise ValueError(f'rule number {number}: it needs a name, as in name = "grid_lost"')
+        if name not in standing and "stream" not in raw:
+            near = get_close_matches(name, standing, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(standing)}"
+            raise ValueError(
+                f"rule {name}: no default rule is called that; {hint} A rule of your own needs "
+                "stream and when"
+            )
         base = rulebook.written(standing[name]) if name in standing else {}
         try:
             rule = rulebook.from_written(base | raw)

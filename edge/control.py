@@ -75,5 +75,7 @@ async def ask(spool: Path, request: Request) -> Any:
             answer = await reader.readline()
             writer.close()
     except (OSError, TimeoutError, ValueError) as error:
-        raise NotRunningError(f"no edge is running on {spool} ({error})") from None
+        gone = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+        reason = "; start it by `changeover edge`" if gone else f": {error or 'no answer'}"
+        raise NotRunningError(f"no edge is running on {spool}{reason}") from None
     return json.loads(answer)

@@ -60,6 +60,7 @@ class Following:
         targets = [parse_target(each) for each in config.internet.targets]
         self._probe = Probe(targets, config.internet.every.total_seconds(), self._online_is)
         self._last_shipped: datetime | None = None
+        self._malformed, self._said_s = 0, -COMPLAIN_EVERY_S
         edge.shipping.acknowledged = self._shipped
         edge.shipping.failed = self._probe.failed
         self._modem = self._made_modem()
@@ -122,6 +123,8 @@ class Following:
             last_shipped=self._last_shipped,
             trouble=edge.shipping.trouble,
             pending=pending,
+            malformed=ledger.spooled[topics.MALFORMED],
+            bad=edge.pump.bad,
             texts=sum(text.outcome is None for job in handing.jobs for text in job.texts),
             claims=handing.claims,
             firing=tuple(sorted(firing)),
@@ -150,6 +153,7 @@ class Following:
             self._complain(error, now_s)
             return RETRY_S
         self._complained_s = -COMPLAIN_EVERY_S
+        self._say_malformed(now_s)
         edge.wake_shipper()
         if behind:
             return 0
@@ -213,6 +217,14 @@ class Following:
 
     def _reached(self) -> datetime:
         return self._edge.pump.until(self._now() - self._config.settle)
+
+    def _say_malformed(self, now_s: float) -> None:
+        count = self._edge.ledger.spooled[topics.MALFORMED]
+        if count > self._malformed and now_s - self._said_s >= COMPLAIN_EVERY_S:
+            log.warning(
+                "line_malformed", newest=self._edge.pump.bad, more=count - self._malformed - 1
+            )
+            self._malformed, self._said_s = count, now_s
 
     def _complain(self, error: SpoolError, now_s: float) -> None:
         if now_s - self._complained_s >= COMPLAIN_EVERY_S:

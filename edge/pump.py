@@ -24,7 +24,10 @@ IDLE = 4  # times as long is a tick when nothing has happened for so long
 
 
 class Pump:
-    """Moves lines from ``tail`` to the ledger. lines: how many, malformed ones included."""
+    """Moves lines from ``tail`` to the ledger.
+
+    lines: how many, malformed ones included. bad: the newest of those: where, and what is wrong.
+    """
 
     def __init__(
         self, tail: Tail, ledger: Ledger, tick: timedelta, rules: Iterable[Rule] = ()
@@ -33,6 +36,7 @@ class Pump:
         self._rules: tuple[Rule, ...] | None = tuple(rules)  # None: both streams know them
         self.tail = tail
         self.lines = 0
+        self.bad = ""
         self._ledger = ledger
         self._stamper = ledger.stamper
         self._tick = tick
@@ -115,6 +119,7 @@ class Pump:
 
     def _malformed(self, entry: Entry, bad: Bad) -> bytes:
         origin = f"{entry.log}:{entry.number}"
+        self.bad = f"{origin}: {bad.reason}"
         return encode(malformed(self._ledger.device, origin, bad.reason, entry.raw))
 
     def _pass(self, horizon: datetime) -> None:

@@ -19,6 +19,8 @@ class Pending(msgspec.Struct, frozen=True):
 class EdgeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """waiting: records in the spool. texts: that are still to be sent.
 
+    malformed: lines since its start. bad: the newest of them, where it stands and what is wrong.
+
     shipped: since its start; last_shipped: None is nothing yet. trouble: why nothing is shipped,
     or empty. online: None is unknown.
     firing: rules whose episodes last. soc_pct: the battery's state of charge.
@@ -34,6 +36,8 @@ class EdgeStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_shipped: datetime | None
     trouble: str
     pending: tuple[Pending, ...]
+    malformed: int
+    bad: str
     texts: int
     claims: int
     firing: tuple[str, ...]

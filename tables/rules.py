@@ -183,7 +183,9 @@ def from_written(raw: dict[str, Any]) -> Rule:
     try:
         return msgspec.convert(raw, Rule, dec_hook=dec_hook)
     except WRONG as error:
-        raise RulesError(str(error)) from None
+        reason, _, path = str(error).partition(" - at `$")
+        key = path.strip(".`")
+        raise RulesError((f"key `{key}`: " if key else "") + _suggest(reason)) from None
 
 
 def default() -> tuple[Rule, ...]:

@@ -130,7 +130,7 @@ class Seen:
 
 
 @click.command(name="demo")
-@click.option("--once", is_flag=True, help="End by itself after about two minutes.")
+@click.option("--once", is_flag=True, help="End by itself after two and a half minutes.")
 def demo(once: bool) -> None:
     """Show the whole product at work, on logs it writes itself, in a fresh folder.
 
@@ -267,7 +267,7 @@ def _summarise(read: settings.Settings, seen: Seen, report: Report) -> None:
     kinds = Counter(str(decision.kind) for decision in seen.decisions.values())
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     say(f"decisions: {told}")
-    say(f"messages: {len(seen.ended)} in {read.outbox_dir}")
+    say(f"messages: {len(seen.ended)}; those the servers sent lie in {read.outbox_dir}")
     differences = counted(len(report.differences), "difference")
     say(f"audit: {report.events} events decided again, {differences}")
     say(f"to look at it again: {_variables(read)} changeover up")

@@ -49,10 +49,11 @@ def edge(
     changeover edge --config /etc/changeover/notifications.config
     changeover edge --once --until 2026-01-01T00:00:00Z
 
-    Exit code 1: something could not be shipped and waits in the spool. 2: the command or the
-    configuration is wrong.
+    Exit code 1: something could not be shipped and waits in the spool, or the spool cannot be used.
+    2: the command or the configuration is wrong.
     """
     if context.invoked_subcommand is not None:
+        _refuse_before(context, context.invoked_subcommand)
         return
     if until is not None and not once:
         raise click.UsageError("--until goes with --once")
@@ -70,6 +71,14 @@ def edge(
 
 for tool in (status, check, test_sms):
     edge.add_command(tool)
+
+
+def _refuse_before(context: click.Context, command: str) -> None:
+    """Return if no option stands before the ``command``, which would not see it."""
+    for name in context.params:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            option = next(each.opts[0] for each in context.command.params if each.name == name)
+            raise click.UsageError(f"{option} goes behind it: changeover edge {command} {option}")
 
 
 def _run(file: Path, once: Once | None, patience: timedelta) -> Summary:

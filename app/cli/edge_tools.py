@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import click
 import msgspec
 
-from edge.check import Verdict, checked
+from edge.check import Verdict, checked, modem_found
 from edge.config import CONFIG_NAME, Config, ConfigError, load
 from edge.config_sections import NUMBER
 from edge.control import NotRunningError, ask
-from edge.offline import text_once
+from edge.offline import READY_S, text_once
 from edge.status import EdgeStatus
 
 config_option = click.option(
@@ -65,6 +66,8 @@ def check(file: Path, as_json: bool) -> None:
     else:
         for each in findings:
             click.echo(f"{each.verdict:8} {each.what:28} {each.says}")
+        counts = Counter(each.verdict for each in findings)
+        click.echo(f"{counts[Verdict.WRONG]} wrong, {counts[Verdict.WARNING]} to be looked at")
     sys.exit(any(each.verdict is Verdict.WRONG for each in findings))
 
 
@@ -83,6 +86,8 @@ def test_sms(number: str, text: str | None, file: Path, as_json: bool) -> None:
     """
     if not NUMBER.fullmatch(number):
         raise click.BadParameter(f"{number} is not a number, as in +2348012345678")
+    if text is not None and not text.strip():
+        raise click.BadParameter("there is nothing to text", param_hint="--text")
     config = loaded(file)
     body = text or TEXT.format(device=config.device)
     try:
@@ -90,7 +95,10 @@ def test_sms(number: str, text: str | None, file: Path, as_json: bool) -> None:
     except NotRunningError:
         if config.modem is None:
             raise click.UsageError(f"{file}: there is no [modem]") from None
-        click.echo("no edge is running: opening the modem", err=True)
+        finding = modem_found(config)
+        if finding.verdict is not Verdict.OK:
+            raise click.ClickException(f"modem: {finding.says}") from None
+        click.echo(f"no edge is running: opening the modem, for at most {READY_S:g} s", err=True)
         result = asyncio.run(text_once(config.modem, number, body))
     reason = f" ({result['reason']})" if result["reason"] else ""
     click.echo(msgspec.json.encode(result) if as_json else f"{result['outcome']}{reason}")
@@ -121,10 +129,14 @@ def _lines(found: EdgeStatus) -> list[tuple[str, Any]]:
         ("shipped", f"{found.shipped:,} records since its start{_last(found)}{trouble}"),
         ("firing", ", ".join(found.firing) or "nothing"),
     ]
+    if found.soc_pct is not None:
+        lines.insert(2, ("battery", f"{found.soc_pct:g} %"))
+    if found.malformed:
+        lines.append(("malformed", f"{found.malformed:,}, the newest {found.bad}"))
     for each in found.pending:
         left = "nobody is texted" if each.due_s is None else _due(each.due_s)
         lines.append(("pending", f"{each.rule} {each.kind} of {each.at:%H:%M:%S}: {left}"))
-    lines.append(("texts", f"{found.texts} to send, {found.claims} notifications claimed so far"))
+    lines.append(("texts", f"{found.texts} to send, {found.claims} were left to it to text so far"))
     modem = found.modem
     if modem is not None:
         signal = "" if modem.signal_dbm is None else f", {modem.signal_dbm} dBm"

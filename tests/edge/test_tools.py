@@ -78,10 +78,13 @@ def test_an_edge_that_does_not_run_has_no_status(tmp_path: Path) -> None:
 def test_a_running_edge_says_how_it_is_and_texts(tmp_path: Path) -> None:
     with Simulator(tmp_path / "modem") as sim:
         file = configured(tmp_path, sim.path)
+        append(tmp_path, TRANSITIONS, "garbage\n")
         with running(file):
             deadline_s = time.monotonic() + 30
             status: dict[str, Any] = {"source": None, "modem": {"state": ""}}
-            while (status["source"], status["modem"]["state"]) != ("none", "ready"):
+            while (status["source"], status["modem"]["state"]) != ("none", "ready") or not status[
+                "malformed"
+            ]:
                 assert time.monotonic() < deadline_s, status
                 status = json.loads(run("status", "--json", file=file).stdout)
             lines = run("status", file=file).stdout
@@ -89,6 +92,7 @@ def test_a_running_edge_says_how_it_is_and_texts(tmp_path: Path) -> None:
 
     assert status["device"] == "home"
     assert "modem      ready, -79 dBm" in lines
+    assert "malformed  1, the newest Transition.log:2: " in lines
     assert (texted.returncode, texted.stdout) == (0, "sent\n")
     assert [(each.text.number, each.text.text) for each in sim.sent] == [(NUMBER, "hello")]
 
@@ -106,3 +110,32 @@ def test_what_is_no_number_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "+2348012345678" in done.stderr
+
+
+def test_a_file_that_is_no_port_is_said_at_once(tmp_path: Path) -> None:
+    file = configured(tmp_path, tmp_path / "notes.txt")
+    (tmp_path / "notes.txt").write_text("not a modem")
+
+    done = run("test-sms", NUMBER, file=file)
+
+    assert done.returncode == 1
+    assert "notes.txt is no serial port; look at ls /dev/serial/by-id" in done.stderr
+
+
+def test_an_option_before_the_command_is_refused_and_not_ignored(tmp_path: Path) -> None:
+    file = configured(tmp_path, tmp_path / "modem")
+
+    done = run("--json", "status", file=file)
+
+    assert done.returncode == 2
+    assert "--json goes behind it: changeover edge status --json" in done.stderr
+
+
+def test_a_rule_that_is_misspelt_is_told_what_is_meant(tmp_path: Path) -> None:
+    file = tmp_path / "notifications.config"
+    file.write_text('device = "home"\n[[rule]]\nname = "grid_losst"\n')
+
+    done = run("check", file=file)
+
+    assert done.returncode == 2
+    assert "no default rule is called that; did you mean grid_lost?" in done.stderr
