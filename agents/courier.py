@@ -18,7 +18,7 @@ from schemas.delivery import Delivery, Failed, Sent, Unknown
 
 log = structlog.get_logger()
 STOPPED_S = 60.0  # a channel that is configured wrongly is tried again, by one text
-DEADLINE_S = 60.0  # beyond which a provider that breaks its word is not waited for
+DEADLINE_S = 90.0  # beyond which a provider that breaks its word is not waited for
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -49,19 +49,22 @@ class Turns:
     def __init__(self) -> None:
         """Nobody waits."""
         self._waiting: dict[str, deque[Ticket]] = {}
+        self._count = 0
 
-    def __bool__(self) -> bool:
-        """Return whether anybody waits."""
-        return bool(self._waiting)
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return self._count
 
     def add(self, ticket: Ticket) -> None:
         """Let ``ticket`` wait behind its kin."""
         self._waiting.setdefault(ticket.kin, deque()).append(ticket)
+        self._count += 1
 
     def next(self) -> Ticket:
         """Return whose turn it is; the kin of that one are last now."""
         kin, waiting = next(iter(self._waiting.items()))
         ticket = waiting.popleft()
+        self._count -= 1
         del self._waiting[kin]
         if waiting:
             self._waiting[kin] = waiting
@@ -115,7 +118,10 @@ class Courier:
 
     def _ready(self) -> list[Ready]:
         ready: list[Ready] = []
-        while self._turns and len(ready) < self._provider.at_once:
+        # No more than its share: the others that send would stand idle meanwhile.
+        share = -(-len(self._turns) // self._provider.calls)
+        most = min(share, self._provider.at_once)
+        while self._turns and len(ready) < most:
             ticket = self._turns.next()
             found = self._find(ticket)
             if found is None:  # its partition is another's by now

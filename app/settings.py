@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from schemas import topics
+from schemas.delivery import Channel
 from schemas.duration import Duration, dec_hook
 
 SERVER = re.compile(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}")
@@ -30,6 +31,9 @@ VARIABLES = {
     "email": "CHANGEOVER_EMAIL",
     "sms": "CHANGEOVER_SMS",
     "push": "CHANGEOVER_PUSH",
+    "email_secret_file": "CHANGEOVER_EMAIL_SECRET_FILE",
+    "sms_secret_file": "CHANGEOVER_SMS_SECRET_FILE",
+    "push_secret_file": "CHANGEOVER_PUSH_SECRET_FILE",
 }
 
 
@@ -49,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grouping: for how long a second message to an address waits, so that it takes others along.
     templates: a folder of templates that take the place of our own, or empty.
     email, sms, push: who carries messages away: ``folder``, or a provider's URL.
+    email_secret_file and so on: the file that holds its password or token, and nothing else.
     """
 
     home: str = ".changeover"
@@ -65,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     email: str = FOLDER
     sms: str = FOLDER
     push: str = FOLDER
+    email_secret_file: str = ""
+    sms_secret_file: str = ""
+    push_secret_file: str = ""
 
     @property
     def home_dir(self) -> Path:
@@ -90,6 +98,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def templates_dir(self) -> Path | None:
         """Return the folder of templates that take the place of our own, if there is one."""
         return Path(self.templates).absolute() if self.templates else None
+
+    def provider(self, channel: Channel) -> str:
+        """Return who carries away the messages of ``channel``."""
+        url: str = getattr(self, channel.value)
+        return url
+
+    def secret(self, channel: Channel) -> str | None:
+        """Return the password or token of the provider of ``channel``, if one is named.
+
+        Raises:
+            SettingsError: its file cannot be read.
+        """
+        file: str = getattr(self, f"{channel.value}_secret_file")
+        if not file:
+            return None
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", "") or "it is no text"
+            variable = VARIABLES[f"{channel.value}_secret_file"]
+            raise SettingsError(f"environment: {variable}: {file}: {reason}") from None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make a child process read these same settings."""

@@ -1,9 +1,19 @@
 """Who carries a message away. Without credentials: a folder on this machine."""
 
+import importlib
+from typing import Any
+
 from app.providers.folder import Folder
 from app.providers.provider import Provider
 from app.settings import FOLDER, Settings, SettingsError
 from schemas.delivery import Channel
+
+# By the scheme of a provider's URL: its module and its class, loaded when it is used.
+PROVIDERS = {
+    Channel.EMAIL: {"smtp": ("smtp", "Smtp"), "smtps": ("smtp", "Smtp")},
+    Channel.SMS: {"twilio": ("twilio", "Twilio")},
+    Channel.PUSH: {"firebase": ("firebase", "Firebase")},
+}
 
 
 def create(channel: Channel, settings: Settings) -> Provider:
@@ -12,12 +22,14 @@ def create(channel: Channel, settings: Settings) -> Provider:
     Raises:
         SettingsError: there is no such provider, or what it needs is not there.
     """
-    url = {
-        Channel.EMAIL: settings.email,
-        Channel.SMS: settings.sms,
-        Channel.PUSH: settings.push,
-    }[channel]
+    url, variable = settings.provider(channel), f"CHANGEOVER_{channel.name}"
     if url == FOLDER:
         return Folder(settings.outbox_dir)
-    variable = f"CHANGEOVER_{channel.name}"
-    raise SettingsError(f"environment: {variable}: {url!r} is not `folder` or a provider's URL")
+    scheme = url.partition(":")[0]
+    if scheme not in PROVIDERS[channel]:
+        known = ", ".join((FOLDER, *(f"{each}://…" for each in PROVIDERS[channel])))
+        raise SettingsError(f"environment: {variable}: {url!r} is none of {known}")
+    module, name = PROVIDERS[channel][scheme]
+    provider: Any = getattr(importlib.import_module(f"app.providers.{module}"), name)
+    made: Provider = provider.from_url(url, settings.secret(channel))
+    return made
