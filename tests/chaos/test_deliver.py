@@ -1,0 +1,19 @@
+"""One short run of the chaos of delivery; ``make deliveries`` runs others, and longer."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.deliver import run
+
+pytestmark = pytest.mark.kafka
+
+
+def test_no_message_is_lost_and_what_arrives_twice_was_called_unknown(tmp_path: Path) -> None:
+    outcome = run(tmp_path / "home", messages=300, seed=7)
+    print(f"\n{outcome}")
+
+    assert outcome.wrong == []
+    assert outcome.kills >= 1
+    assert sum(outcome.faults.values()) >= 10
+    assert outcome.unknown >= 5
