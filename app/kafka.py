@@ -1,12 +1,14 @@
-"""Reading topics without a group: from their beginnings, to ends known at the start or for ever."""
+"""Topics without a group: read to ends known at the start or for ever; written record by record."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
+
+from schemas.topics import LARGEST_RECORD
 
 POLL_MS = 500
 MAX_RECORDS = 5_000
@@ -122,3 +124,25 @@ async def _unread(consumer: AIOKafkaConsumer, ends: Offsets) -> bool:
     done = [partition for partition, end in ends.items() if positions[partition] >= end]
     consumer.pause(*done)
     return len(done) < len(ends)
+
+
+@asynccontextmanager
+async def producing(servers: str) -> AsyncIterator[AIOKafkaProducer]:
+    """Enter with a producer whose records are acknowledged by all in-sync replicas, once.
+
+    Raises:
+        ReadError: no broker answers, or one refused a record.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers,
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=LARGEST_RECORD,
+    )
+    try:
+        await producer.start()
+        yield producer
+    except KafkaError as error:
+        raise ReadError(f"{servers}: {error}") from None
+    finally:
+        await producer.stop()

@@ -1,14 +1,13 @@
 """The versions of rules that operators put on the topic ``rules``: written, read, followed."""
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from app import kafka
@@ -111,7 +110,7 @@ async def write(servers: str, versions: Iterable[RuleVersion]) -> Written:
     values = [_checked(version) for version in mine]
     done: list[str] = []
     try:
-        async with _producing(servers) as producer:
+        async with kafka.producing(servers) as producer:
             for version, value in zip(mine, values, strict=True):
                 key = f"{version.name}:{version.version}:{secrets.token_hex(4)}".encode()
                 await producer.send_and_wait(topics.RULES, value, key=key)
@@ -142,23 +141,6 @@ def _checked(version: RuleVersion) -> bytes:
     if len(value) > topics.LARGEST_RECORD // 2:
         raise RulesError(f"{version.name}: {len(value)} bytes are too many for one record")
     return value
-
-
-@contextlib.asynccontextmanager
-async def _producing(servers: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=servers,
-        acks="all",
-        enable_idempotence=True,
-        max_request_size=topics.LARGEST_RECORD,
-    )
-    try:
-        await producer.start()
-        yield producer
-    except KafkaError as error:
-        raise kafka.ReadError(f"{servers}: {error}") from None
-    finally:
-        await producer.stop()
 
 
 class Rules:

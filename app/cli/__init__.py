@@ -16,6 +16,7 @@ COMMANDS = {
     "rules": "What is watched: list, check, apply, and every version.",
     "tables": "What the workers keep of each device; rebuild and compare.",
     "templates": "What messages say, and how many parts texts have.",
+    "ack": "You see to a notification: nobody else needs to be told.",
     "topics": "List and read topics.",
     "people": "Who is told, and by what.",
     "devices": "Devices and their owners.",

@@ -4,7 +4,6 @@ import asyncio
 import getpass
 
 import click
-from aiokafka.errors import KafkaError
 
 from app import kafka
 from app.cli.reporting import surroundings
@@ -31,7 +30,7 @@ def ack(notification: str, by: str) -> None:
     """
     try:
         taken = asyncio.run(_ack(surroundings().servers, notification, by))
-    except (kafka.ReadError, KafkaError) as error:
+    except kafka.ReadError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{taken.rule} on {taken.device}: {by} sees to it")
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import msgspec
 
 from app import house, kafka, rules_file, settings
 from app.audit import Audit, Report
@@ -151,8 +152,12 @@ def _settings() -> settings.Settings:
     (home / "rules.toml").write_text(RULES)
     broker = free_port()
     pages = free_port(broker)
-    return settings.Settings(
+    return msgspec.structs.replace(
+        base,
         home=str(home),
+        bootstrap="",
+        database="",
+        outbox="",
         broker_port=broker,
         dashboard_port=pages,
         rules=str(home / "rules.toml"),

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -54,7 +54,8 @@ class Outcome(msgspec.Struct, frozen=True):
 class Server:
     """Takes mails, mostly; it misbehaves once with each. taken: how often each, by Message-ID."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, faults: Mapping[str, int]) -> None:
+        self._shares = faults
         self._chance = random.Random(seed)
         self.taken: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -81,7 +82,7 @@ class Server:
 
     def _fault(self) -> str:
         hundred = self._chance.randrange(100)
-        for fault, share in FAULTS.items():
+        for fault, share in self._shares.items():
             if hundred < share:
                 return fault
             hundred -= share
@@ -89,9 +90,9 @@ class Server:
 
 
 @contextmanager
-def serving(seed: int) -> Iterator[tuple[Server, int]]:
+def serving(seed: int = 0, faults: Mapping[str, int] = FAULTS) -> Iterator[tuple[Server, int]]:
     """Run a server; return it and its port."""
-    server, port = Server(seed), free_port()
+    server, port = Server(seed, faults), free_port()
     controller = Controller(server, hostname=LOOPBACK, port=port)
     controller.start()
     try:

@@ -100,6 +100,16 @@ def test_flags_suppression_and_age_decide_what_is_told(tmp_path: Path, rules: Pa
         assert files == {"email": 8, "push": 4}
         assert outcomes(house) == dict.fromkeys(("queued", "attempt", "sent"), PER_HOME + 6)
 
+        fired = [each for each in told if each.get("kind") == "fired"]
+        ids = {each["device"]: each["id"] for each in fired}
+        assert (
+            house.run("ack", ids["old"][:12], "--by", "ann")
+            == b"grid_lost on old: ann sees to it\n"
+        )
+        assert b"it is over" in house.fails("ack", ids["shop"])
+        assert b"there is none" in house.fails("ack", "zz")
+        eventually(lambda: outcomes(house)["acknowledged"] == 2)  # by ann, told to her and to bob
+
 
 def test_everybody_is_told_once_also_when_workers_are_killed(tmp_path: Path, rules: Path) -> None:
     with machine(tmp_path / "home", rules) as house:
