@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from bench import core, device, latency, state, worker
+from bench import core, delivery, device, latency, state, worker
 from bench.measure import Result
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -26,6 +26,9 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "tail": device.tail,
     "device": device.memory,
     "texts": device.texts,
+    "outbox": delivery.decisions,
+    "emails": delivery.emails,
+    "restart": delivery.restart,
 }
 
 
