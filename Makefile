@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check chaos cuts bench screenshots lock clean
+.PHONY: help demo test check chaos cuts deliveries bench screenshots lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ chaos: .venv/dev ## Kill and pause workers and broker under load; SEED=1 MINUTES
 
 cuts: .venv/dev ## Cut the wire between a device and its servers; SEED=1 CUTS=200
 	@$(BIN)/python -m tests.handover.cuts --seed $(or $(SEED),1) --cuts $(or $(CUTS),200)
+
+deliveries: .venv/dev ## Kill those who deliver while a mail server misbehaves; SEED=1 MESSAGES=2000
+	@$(BIN)/python -m tests.chaos.deliver --seed $(or $(SEED),1) --messages $(or $(MESSAGES),2000)
 
 bench: .venv/bench ## Measure what is promised, beside its peers; NAME=core runs one
 	@$(BIN)/python -m bench $(NAME)
