@@ -69,7 +69,9 @@ class Post:
     async def __call__(self, batch: Batch) -> None:
         """Fold ``batch``: write what was decided, store the states, let begin what may."""
         if batch.partition not in self._ends:  # before anything of ours is written there
-            self._ends[batch.partition] = (await self._where())[batch.partition]
+            end = (await self._where()).get(batch.partition)
+            if end is not None:  # else it is being taken from us
+                self._ends[batch.partition] = end
         kept: dict[bytes, tuple[int, Outbox]] = {}
         sends: list[Send] = []
         begun: list[tuple[int, Ticket]] = []

@@ -58,13 +58,7 @@ def of(
         reason = f"decided for {decision.at:%Y-%m-%dT%H:%M:%SZ}, too old when it was written"
         named = _names(identity, decision.id, to)
         return _delivery(to, Expired(**named, reason=reason))
-    gone = clear_for(decision, rule)
-    try:
-        said = texts.of(decision, to.channel, language, zone, now, gone, again=flagged)
-    except saying.TextsError as error:  # people are told all the same, as the device would
-        log.exception("template_failed", reason=str(error))
-        plain = wording.text(decision, gone)
-        said = saying.Said(f"{decision.device}: {decision.rule}", plain, plain)
+    said = _said(decision, rule, to.channel, language, zone, now, again=flagged)
     answer_within = None if rule is None else rule.escalate_after
     message = Message(
         id=identity,
@@ -86,6 +80,25 @@ def of(
         language=language,
     )
     return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
+
+
+def _said(
+    decision: Decision,
+    rule: Rule | None,
+    channel: Channel,
+    language: str,
+    zone: str,
+    now: datetime,
+    *,
+    again: bool,
+) -> saying.Said:
+    gone = clear_for(decision, rule)
+    try:
+        return texts.of(decision, channel, language, zone, now, gone, again=again)
+    except saying.TextsError as error:  # people are told all the same, as the device would
+        log.exception("template_failed", reason=str(error))
+        plain = wording.text(decision, gone)
+        return saying.Said(f"{decision.device}: {decision.rule}", plain, plain)
 
 
 def of_digest(
