@@ -25,7 +25,6 @@ from app.providers.smtp_answers import DONE, LONGEST_REASON, Step, broke, down, 
 from app.providers.smtp_server import HOST, Server
 
 GOODBYE_S = 2.0
-SIGN_INS = ("plain", "login", "cram-md5")  # TLS protects the first two, and every server has them
 CLOSING = 421  # RFC 5321, 3.8: the server says this, then hangs up
 TROUBLES = (SMTPException, OSError, ValueError, RuntimeError)  # all that aiosmtplib raises
 
@@ -137,18 +136,15 @@ class Line:
 
     async def _sign_in(self) -> None:
         self._step = Step.AUTH
-        offered = self._smtp.server_auth_methods
-        way = next((way for way in SIGN_INS if way in offered), None)
-        user, secret, left_s = self._server.user, self._server.secret, self._left_s()
+        offered, left_s = self._smtp.server_auth_methods, self._left_s()
+        user, secret = self._server.user, self._server.secret
         # One way and once: servers lock out who knocks too often with a wrong password.
-        if way == "plain":
+        if "plain" in offered:
             await self._smtp.auth_plain(user, secret, timeout=left_s)
-        elif way == "login":
+        elif "login" in offered:
             await self._smtp.auth_login(user, secret, timeout=left_s)
-        elif way == "cram-md5":
-            await self._smtp.auth_crammd5(user, secret, timeout=left_s)
         else:
-            raise FailedError(down(f"the server offers no way to sign in of {', '.join(SIGN_INS)}"))
+            raise FailedError(down("the server offers no AUTH PLAIN and no AUTH LOGIN"))
 
     async def _conversation(self, mail: bytes, recipient: str) -> Answer:
         options = b""
