@@ -19,7 +19,7 @@ from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send, send_all
 from schemas import codec, topics
-from schemas.decision import Severity
+from schemas.decision import worst
 from schemas.delivery import (
     Acknowledged,
     Attempt,
@@ -39,7 +39,6 @@ from tables.states import outboxes
 from tables.wheel import Key, Wheel
 
 log = structlog.get_logger()
-SEVERITIES = list(Severity)
 AGAIN_S = 1  # after which a tick is written again, if the one before was not folded meanwhile
 
 
@@ -190,7 +189,7 @@ def outgoing(text: Text) -> Outgoing:
     last = text.covers[-1].message
     messages = [each.message for each in text.covers]
     said = texts.several(messages, text.unsaid, text.unsaid_count)
-    severity = max((each.severity for each in messages), key=SEVERITIES.index)
+    severity = worst(each.severity for each in messages)
     email = last.channel is Channel.EMAIL
     return Outgoing(
         id=text.name,

@@ -9,7 +9,7 @@ from app import texts as saying
 from app.stream import apps
 from app.stream.producer import Send
 from schemas import codec, topics
-from schemas.decision import Decision, Kind
+from schemas.decision import Decision, Kind, worst
 from schemas.delivery import (
     Acknowledged,
     Attempt,
@@ -110,14 +110,13 @@ def of_digest(
 ) -> Send:
     """Return the message that tells ``to`` of all that ``digest`` holds."""
     said = texts.digest(digest, to.channel, language, zone)
-    severities = [each.severity for each in digest.decisions]
     message = Message(
         id=message_id(digest.id, to.person, to.channel, to.address),
         notification=digest.id,
         device=digest.device,
         rule=DIGEST,
         kind=Kind.RESOLVED,
-        severity=max(severities, key=list(type(severities[0])).index),
+        severity=worst(each.severity for each in digest.decisions),
         recipient=to.person,
         channel=to.channel,
         address=to.address,

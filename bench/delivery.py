@@ -5,9 +5,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,16 +22,14 @@ from bench.peers import plain_outbox
 from schemas import codec, topics
 from schemas.delivery import (
     Attempt,
-    Channel,
     Message,
     Queued,
     Sent,
     Silenced,
     Terms,
-    message_id,
 )
 from tables import outbox, outbox_state
-from tests.tables.outboxes import became, message, ms
+from tests.tables.outboxes import alone, became, ms
 
 PEOPLE = 10_000
 WAITING = 100_000
@@ -43,7 +42,7 @@ TERMS = Terms(grouping=0.0)
 def decisions() -> list[Result]:
     """What outboxes decide a second on one core, beside the same in tables of SQLite."""
     ours, ratios = [], []
-    queued = [Queued(message=_to(number), terms=TERMS) for number in range(PEOPLE)]
+    queued = [Queued(message=alone(number), terms=TERMS) for number in range(PEOPLE)]
     for _ in rounds(5):
         mine = cpu(lambda: _decide(queued))
         theirs = cpu(lambda: plain_outbox.decide([each.message for each in queued]))
@@ -93,18 +92,16 @@ def _street(node: Node, folder: Path, port: int) -> tuple[float, float]:
     """Return the seconds for a whole street, and for how long somebody else waited meanwhile."""
     url = f"smtp://{LOOPBACK}:{port}?from=alerts@example.com&starttls=never"
     home = {"CHANGEOVER_HOME": str(folder / "home"), "CHANGEOVER_EMAIL": url}
-    street = [_record(_to(number)) for number in range(PEOPLE)]
-    other = msgspec.structs.replace(_to(PEOPLE), rule="battery_low")
+    street = [_record(alone(number)) for number in range(PEOPLE)]
+    other = msgspec.structs.replace(alone(PEOPLE), rule="battery_low")
     with cluster.program(node, DELIVER, **home):
         began_s = time.time()
         asyncio.run(cluster.produce(node.servers, topics.EMAIL, street))
-        while len(_taken(folder / "ours")) < PEOPLE // 10:
-            time.sleep(0.05)
+        _until(lambda: len(_taken(folder / "ours")) >= PEOPLE // 10)
         told_s = time.time()
         asyncio.run(cluster.produce(node.servers, topics.EMAIL, [_record(other)]))
-        deadline_s = time.monotonic() + cluster.DEADLINE_S
-        while len(taken := _taken(folder / "ours")) <= PEOPLE and time.monotonic() < deadline_s:
-            time.sleep(0.05)
+        _until(lambda: len(_taken(folder / "ours")) > PEOPLE)
+        taken = _taken(folder / "ours")
     ended_s = max(at for at, to in taken if to != other.address)
     heard_s = next(at for at, to in taken if to == other.address)
     return ended_s - began_s, heard_s - told_s
@@ -119,9 +116,9 @@ def restart() -> list[Result]:
         folder = Path(place)
         held = [
             (each.recipient.encode(), codec.encode(Queued(message=each, terms=silent)))
-            for each in map(_to, range(WAITING))
+            for each in map(alone, range(WAITING))
         ]
-        fresh = [_to(WAITING + number) for number in range(ROUNDS)]
+        fresh = [alone(WAITING + number) for number in range(ROUNDS)]
         home = {"CHANGEOVER_HOME": str(folder / "home"), "CHANGEOVER_OUTBOX": str(folder / "box")}
         with cluster.broker(folder / "servers") as node:
             asyncio.run(cluster.produce(node.servers, topics.DELIVERIES, held))
@@ -132,10 +129,13 @@ def restart() -> list[Result]:
                 asyncio.run(cluster.produce(node.servers, topics.EMAIL, [record]))
                 began_s = time.monotonic()
                 with cluster.program(node, DELIVER, **home):
-                    while len(list((folder / "box").glob("email/[!.]*"))) <= number:
-                        time.sleep(0.05)
+                    _until(partial(_delivered, folder / "box", number + 1))
                     seconds.append(time.monotonic() - began_s)
     return [result("restart, 100,000 wait", seconds, 10, "lower", "s")]
+
+
+def _delivered(box: Path, count: int) -> bool:
+    return len(list(box.glob("email/[!.]*"))) >= count
 
 
 @contextmanager
@@ -143,8 +143,7 @@ def _sink(file: Path) -> Iterator[int]:
     port = free_port()
     serving = subprocess.Popen((*PEER, "serve", str(port), str(file)))
     try:
-        while not file.exists():
-            time.sleep(0.05)
+        _until(file.exists)
         yield port
     finally:
         serving.terminate()
@@ -156,18 +155,12 @@ def _taken(file: Path) -> list[tuple[float, str]]:
     return [(float(at), to) for at, _, to in (line.partition(" ") for line in lines)]
 
 
+def _until(true: Callable[[], bool]) -> None:
+    """Return when ``true()`` is, or the time of a bench is over."""
+    deadline_s = time.monotonic() + cluster.DEADLINE_S
+    while not true() and time.monotonic() < deadline_s:
+        time.sleep(cluster.POLL_S)  # files tell nobody that they have grown
+
+
 def _record(told: Message) -> tuple[bytes, bytes]:
     return told.recipient.encode(), codec.encode(told)
-
-
-def _to(number: int) -> Message:
-    """Return a message to somebody nobody else is told with."""
-    person, now = f"person-{number}", datetime.now(UTC).replace(microsecond=0)
-    address = f"{person}@example.com"
-    return msgspec.structs.replace(
-        message(number, channel=Channel.EMAIL, at=now),
-        id=message_id(f"n{number}", person, Channel.EMAIL, address),
-        recipient=person,
-        address=address,
-        useful_until=now + timedelta(hours=12),
-    )

@@ -1,5 +1,6 @@
 """What the core decided. Topic ``notifications``, keyed by device."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from schemas.record import Count, Instant, Name, Record
@@ -15,6 +16,11 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+def worst(severities: Iterable[Severity]) -> Severity:
+    """Return the highest of ``severities``, at least one."""
+    return max(severities, key=list(Severity).index)
+
+
 class Kind(StrEnum):
     """What became of an episode. Only ``fired``, ``repeated`` and ``resolved`` are told."""
 
@@ -25,6 +31,9 @@ class Kind(StrEnum):
     SUPPRESSED_RESOLVED = "suppressed_resolved"
 
     __hash__ = str.__hash__  # an enum's own is five times as slow
+
+
+BEGAN = frozenset({Kind.FIRED, Kind.REPEATED})  # told of what lasts
 
 
 class Decision(Record, frozen=True, kw_only=True, tag="decision"):

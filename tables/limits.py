@@ -16,6 +16,7 @@ DAY = timedelta(days=1)
 CAPS = {
     Channel.SMS: ((1, 60_000), (5, 900_000), (11, 3_600_000), (21, 10_800_000)),
 }
+LONGEST_MS = max(within_ms for caps in CAPS.values() for _, within_ms in caps)
 MOST_REMEMBERED = max(most for caps in CAPS.values() for most, _ in caps)
 LADDER_MS = (5_000, 30_000, 120_000, 600_000)
 LAST_RUNG_MS = 1_800_000
@@ -49,7 +50,7 @@ def quiet_until_ms(quiet: Quiet, at_ms: int) -> int | None:
 
     An hour that a change of the clocks leaves out counts as the one before the change.
     """
-    zone = _zone(quiet.tz)
+    zone = zone_or_utc(quiet.tz)
     at = instant(at_ms)
     day = at.astimezone(zone).date() - DAY
     for _ in range(3):  # they may have begun yesterday
@@ -63,7 +64,8 @@ def quiet_until_ms(quiet: Quiet, at_ms: int) -> int | None:
 
 
 @lru_cache(maxsize=1_000)
-def _zone(name: str) -> ZoneInfo:
+def zone_or_utc(name: str) -> ZoneInfo:
+    """Return the zone that is called ``name``; UTC if there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):  # the directory refuses it; a record may be older

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.decision import Kind
+from schemas.decision import BEGAN, Kind
 from schemas.delivery import (
     Acknowledged,
     Attempt,
@@ -35,7 +35,6 @@ from tables.outbox_state import Asked, Contact, Outbox, Text, Waiting
 REMEMBERED_MS = 24 * 3_600_000  # after its usefulness: no copy of a message comes later
 PRUNE_EVERY_MS = 600_000
 MOST_KNOWN = 5_000
-BEGAN = frozenset({Kind.FIRED, Kind.REPEATED})
 replace = msgspec.structs.replace
 
 

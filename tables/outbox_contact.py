@@ -212,6 +212,8 @@ def _reason(waiting: Waiting, now_ms: int, cap: str) -> str:
 
 def _bounded(contact: Contact) -> Step:
     over = contact.waiting[:-MOST_WAITING]
+    if not over:
+        return contact, []
     return drop(_unsaid(contact, over), over, f"more than {MOST_WAITING} waited")
 
 

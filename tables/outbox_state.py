@@ -11,8 +11,7 @@ import msgspec
 from schemas.decision import Severity
 from schemas.delivery import Covered, Message, Terms, attempt_id
 from schemas.record import derived_id
-
-CAPPED_MS = 10_800_000  # the longest time that a cap looks back on
+from tables.limits import LONGEST_MS
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -124,7 +123,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if self.waiting or self.flying or self.unsure or self.unsaid:
             return False
         gone_ms = max((each.useful_ms for each in self.gone), default=0)
-        return max(gone_ms, self.left_ms[-1] + CAPPED_MS if self.left_ms else 0) < now_ms
+        return max(gone_ms, self.left_ms[-1] + LONGEST_MS if self.left_ms else 0) < now_ms
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):

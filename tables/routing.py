@@ -15,13 +15,12 @@ from typing import Literal
 
 import msgspec
 
-from schemas.decision import Decision, Kind
+from schemas.decision import BEGAN, Decision, Kind
 from schemas.delivery import Channel
 from schemas.escalation import Taken, Unanswered
 from schemas.events import Texted
 from schemas.handover import Answered, Claimed
 
-BEGAN = frozenset({Kind.FIRED, Kind.REPEATED})
 MOST = 64  # claims that are remembered: a device that texts more is texting nobody any more
 
 

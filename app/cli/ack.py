@@ -8,11 +8,9 @@ import click
 from app import kafka
 from app.cli.reporting import surroundings
 from schemas import codec, topics
-from schemas.decision import Decision, Kind
+from schemas.decision import BEGAN, Decision
 from schemas.escalation import Taken
 from schemas.record import derived_id
-
-BEGAN = frozenset({Kind.FIRED, Kind.REPEATED})
 
 
 @click.command(name="ack")

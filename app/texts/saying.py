@@ -7,7 +7,6 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from jinja2 import (
@@ -25,6 +24,7 @@ from schemas.decision import Decision, Kind
 from schemas.delivery import Channel, Message
 from schemas.handover import Digest
 from tables import wording
+from tables.limits import zone_or_utc
 
 FALLBACK = "en"
 TEMPLATES = Path(str(resources.files("app.texts"))) / "templates"
@@ -156,7 +156,7 @@ def _facts(decision: Decision, zone: str, now: datetime, clear_for: timedelta) -
     """Return what templates know, all of it free of control characters."""
     gone = clear_for if decision.kind is Kind.RESOLVED else wording.NO_TIME
     end = decision.at - gone if decision.kind is Kind.RESOLVED else now
-    local = _zone(zone)
+    local = zone_or_utc(zone)
     began, told = decision.episode.astimezone(local), now.astimezone(local)
     return {
         "id": decision.id,
@@ -177,14 +177,6 @@ def _minutes(span: timedelta) -> timedelta:
     """Return ``span`` without its seconds, if it is longer than that matters."""
     minute = timedelta(minutes=1)
     return span // minute * minute if span >= 10 * minute else span
-
-
-@lru_cache(maxsize=1_000)
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):  # the directory refuses it; a record may be older
-        return ZoneInfo("UTC")
 
 
 def _where(error: TemplateError, name: str) -> str:

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from app.broker.ports import LOOPBACK, free_port
 from schemas import codec, topics
-from schemas.delivery import Channel, Message, message_id
+from schemas.delivery import Message
 from tests.end_to_end.machine import Machine, machine
-from tests.tables.outboxes import message
+from tests.tables.outboxes import alone
 
 WORKERS = 2
 ENDS_WITHIN_S = 600
@@ -112,7 +111,7 @@ def run(home: Path, messages: int, seed: int) -> Outcome:
         with machine(home / "house", rules, CHANGEOVER_EMAIL=email) as house:
             for number in range(1, WORKERS + 1):
                 house.start_worker("deliver", number)
-            told = [_to(number) for number in range(messages)]
+            told = [alone(number) for number in range(messages)]
             asyncio.run(_write(house.servers, told))
             kills = _kill(house, {each.id for each in told}, random.Random(seed))
             records = [json.loads(each) for each in house.values(topics.DELIVERIES)]
@@ -123,19 +122,6 @@ def run(home: Path, messages: int, seed: int) -> Outcome:
     wrong += [f"{identity}: twice, and not unknown" for identity in twice - unknown]
     seconds = round(time.monotonic() - started_s, 1)
     return Outcome(messages, kills, dict(server.faults), len(unknown), len(twice), seconds, wrong)
-
-
-def _to(number: int) -> Message:
-    """Return a message to somebody nobody else is told with."""
-    person, now = f"person-{number}", datetime.now(UTC).replace(microsecond=0)
-    address = f"{person}@example.com"
-    return msgspec.structs.replace(
-        message(number, channel=Channel.EMAIL, at=now),
-        id=message_id(f"n{number}", person, Channel.EMAIL, address),
-        recipient=person,
-        address=address,
-        useful_until=now + timedelta(hours=1),
-    )
 
 
 async def _write(servers: str, messages: list[Message]) -> None:

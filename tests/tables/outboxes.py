@@ -73,6 +73,19 @@ def message(
     )
 
 
+def alone(number: int) -> Message:
+    """Return an email of now to somebody whom nothing else is told; it is useful for long."""
+    person, now = f"person-{number}", datetime.now(UTC).replace(microsecond=0)
+    address = f"{person}@example.com"
+    return msgspec.structs.replace(
+        message(number, channel=Channel.EMAIL, at=now),
+        id=message_id(f"n{number}", person, Channel.EMAIL, address),
+        recipient=person,
+        address=address,
+        useful_until=now + timedelta(hours=12),
+    )
+
+
 def sending(attempt: Attempt) -> Sent:
     """Return the answer of a provider that takes everything."""
     return Sent(**became(attempt), reference="there")
