@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
 from app import texts as saying
 from app.stream import apps
 from app.stream.producer import Send
@@ -25,14 +23,13 @@ from schemas.delivery import (
 from schemas.escalation import Taken
 from schemas.events import Texted
 from schemas.handover import Answered, Claimed, Digest
-from tables import wording
 from tables.fold import RULE_CHANGED
 from tables.routing import Recipient, Texts
 from tables.rules import USEFULNESS_RESOLVED, Rule, useful_for
 
 TOPICS = {Channel.EMAIL: topics.EMAIL, Channel.SMS: topics.SMS, Channel.PUSH: topics.PUSH}
-log = structlog.get_logger()
-texts = saying.Texts(apps.SETTINGS.templates_dir)
+# People are told all the same when a template of the operator's is wrong.
+texts = saying.Texts(apps.SETTINGS.templates_dir, otherwise=saying.Texts())
 DIGEST = "digest"  # in the place of a rule, in a message of several
 
 
@@ -43,8 +40,6 @@ def of(
     since: datetime,
     now: datetime,
     *,
-    language: str = saying.FALLBACK,
-    zone: str = "UTC",
     flagged: bool = False,
 ) -> Send:
     """Return the message that tells ``to`` of ``decision``, or that it has expired.
@@ -53,79 +48,53 @@ def of(
     flagged: it may have been told already, by the device itself.
     """
     until = since + useful_for(decision.kind, rule)
-    identity = message_id(decision.id, to.person, to.channel, to.address)
     if now > until:
         reason = f"decided for {decision.at:%Y-%m-%dT%H:%M:%SZ}, too old when it was written"
-        named = _names(identity, decision.id, to)
-        return _delivery(to, Expired(**named, reason=reason))
-    said = _said(decision, rule, to.channel, language, zone, now, again=flagged)
+        identity = message_id(decision.id, to.person, to.channel, to.address)
+        return _delivery(to, Expired(**_names(identity, decision.id, to), reason=reason))
+    gone = clear_for(decision, rule)
     answer_within = None if rule is None else rule.escalate_after
-    message = Message(
-        id=identity,
-        notification=decision.id,
+    return _message(
+        decision.id,
+        to,
+        texts.of(decision, to.channel, now=now, clear_for=gone, again=flagged),
         device=decision.device,
         rule=decision.rule,
         kind=decision.kind,
         severity=decision.severity,
-        recipient=to.person,
-        channel=to.channel,
-        address=to.address,
-        subject=said.subject,
-        text=said.text,
         at=decision.at,
         useful_until=until,
         episode=decision.episode,
         unanswered_after=None if answer_within is None else answer_within.total_seconds(),
-        short=said.short,
-        language=language,
     )
-    return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
 
 
-def _said(
-    decision: Decision,
-    rule: Rule | None,
-    channel: Channel,
-    language: str,
-    zone: str,
-    now: datetime,
-    *,
-    again: bool,
-) -> saying.Said:
-    gone = clear_for(decision, rule)
-    try:
-        return texts.of(decision, channel, language, zone, now, gone, again=again)
-    except saying.TextsError as error:  # people are told all the same, as the device would
-        log.exception("template_failed", reason=str(error))
-        plain = wording.text(decision, gone)
-        return saying.Said(f"{decision.device}: {decision.rule}", plain, plain)
-
-
-def of_digest(
-    digest: Digest,
-    to: Recipient,
-    now: datetime,
-    language: str = saying.FALLBACK,
-    zone: str = "UTC",
-) -> Send:
+def of_digest(digest: Digest, to: Recipient, now: datetime) -> Send:
     """Return the message that tells ``to`` of all that ``digest`` holds."""
-    said = texts.digest(digest, to.channel, language, zone)
-    message = Message(
-        id=message_id(digest.id, to.person, to.channel, to.address),
-        notification=digest.id,
+    return _message(
+        digest.id,
+        to,
+        texts.digest(digest, to.channel),
         device=digest.device,
         rule=DIGEST,
         kind=Kind.RESOLVED,
         severity=worst(each.severity for each in digest.decisions),
+        at=digest.decisions[-1].at,
+        useful_until=now + USEFULNESS_RESOLVED,
+    )
+
+
+def _message(notification: str, to: Recipient, said: saying.Said, **what: Any) -> Send:
+    message = Message(
+        id=message_id(notification, to.person, to.channel, to.address),
+        notification=notification,
         recipient=to.person,
         channel=to.channel,
         address=to.address,
         subject=said.subject,
         text=said.text,
-        at=digest.decisions[-1].at,
-        useful_until=now + USEFULNESS_RESOLVED,
         short=said.short,
-        language=language,
+        **what,
     )
     return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))
 

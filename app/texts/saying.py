@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from jinja2 import (
     BaseLoader,
     FileSystemLoader,
@@ -26,6 +27,7 @@ from schemas.handover import Digest
 from tables import wording
 from tables.limits import zone_or_utc
 
+log = structlog.get_logger()
 FALLBACK = "en"
 TEMPLATES = Path(str(resources.files("app.texts"))) / "templates"
 LISTED = {Channel.SMS: 3, Channel.PUSH: 5, Channel.EMAIL: 20}  # lines of a text of several
@@ -47,8 +49,12 @@ class Said(msgspec.Struct, frozen=True):
 class Texts:
     """The templates of every language."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Read templates from ``folder``, those that are not there from our own."""
+    def __init__(self, folder: Path | None = None, otherwise: "Texts | None" = None) -> None:
+        """Read templates from ``folder``, those that are not there from our own.
+
+        otherwise: whose texts are said where a template of ``folder`` is wrong.
+        """
+        self._otherwise = otherwise
         folders = [TEMPLATES] if folder is None else [folder, TEMPLATES]
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(folders),
@@ -93,7 +99,9 @@ class Texts:
         )
         return Said(subject, _fitted(text, channel), short)
 
-    def digest(self, digest: Digest, channel: Channel, language: str, zone: str) -> Said:
+    def digest(
+        self, digest: Digest, channel: Channel, language: str = FALLBACK, zone: str = "UTC"
+    ) -> Said:
         """Return what is said of several decisions that are all over."""
         shorts = [self.of(each, channel, language, zone).short for each in digest.decisions]
         count = len(shorts) + digest.unlisted
@@ -133,7 +141,11 @@ class Texts:
             name = template.name or name
             return template.render(facts).strip()
         except TemplateError as error:
-            raise TextsError(_where(error, name)) from error
+            reason = _where(error, name)
+            if self._otherwise is None:
+                raise TextsError(reason) from error
+            log.exception("template_failed", reason=reason)
+            return self._otherwise._render(language, own, common, facts)
 
     @lru_cache(maxsize=2_000)  # noqa: B019 - there is one of these for as long as the program runs
     def _template(self, language: str, own: str, common: str) -> Template:

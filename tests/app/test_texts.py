@@ -9,6 +9,7 @@ from app.texts import Texts, TextsError
 from schemas import gsm
 from schemas.decision import Decision, Kind
 from schemas.delivery import Channel, Message
+from schemas.handover import Digest
 from tests.events import GRID, INVERTER, decided, rule, tick, transition
 from tests.tables.outboxes import message
 
@@ -145,6 +146,20 @@ def test_a_template_that_is_wrong_is_named(tmp_path: Path, template: str, senten
         Texts(tmp_path).of(episode()[0], Channel.SMS)
 
     assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["sms", "several", "subject_several", "email.html", "over"])
+def test_where_a_template_is_wrong_ours_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / f"{name}.j2").write_text("{{ nothing }}")
+    texts, fired = Texts(tmp_path, otherwise=TEXTS), episode()[0]
+    digest = Digest(id="d", device="home", stream="transitions", decisions=(fired,), unlisted=0)
+    messages = [message(1), message(2)]
+
+    assert texts.of(fired, Channel.SMS) == TEXTS.of(fired, Channel.SMS)
+    assert texts.several(messages) == TEXTS.several(messages)
+    assert texts.digest(digest, Channel.SMS) == TEXTS.digest(digest, Channel.SMS)
+    assert texts.html("s", "t", "info", "en") == TEXTS.html("s", "t", "info", "en")
 
 
 def on(channel: Channel, told: Message) -> Message:
