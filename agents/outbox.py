@@ -9,6 +9,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from agents.people import people
 from agents.posting import Post
 from app.settings import SettingsError
 from app.stream import apps
@@ -28,7 +29,7 @@ async def ends() -> dict[int, int]:
     return {tp.partition: end for tp, end in (await apps.deliver.ends(SOURCE)).items()}
 
 
-post = Post(ends)
+post = Post(ends, people.suppress)
 
 
 @apps.deliver.agent(apps.source(apps.deliver, topics.DELIVERIES), concurrency=1)

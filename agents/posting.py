@@ -25,6 +25,7 @@ from schemas.delivery import (
     Attempt,
     Channel,
     Delivery,
+    Failed,
     OutboxEvent,
     OutboxTick,
     Queued,
@@ -38,19 +39,35 @@ from tables.outbox_state import Outbox, Text
 from tables.states import outboxes
 from tables.wheel import Key, Wheel
 
+Dead = tuple[Channel, str, str, int]  # an address, why it is dead, and since when in ms
+Suppress = Callable[[Channel, str, str, int], None]
 log = structlog.get_logger()
 AGAIN_S = 1  # after which a tick is written again, if the one before was not folded meanwhile
+
+
+class Folded:
+    """What the records of one batch come to."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, tuple[int, Outbox]] = {}
+        self.sends: list[Send] = []
+        self.begun: list[tuple[int, Ticket]] = []
+        self.dead: list[Dead] = []
 
 
 class Post:
     """The outboxes of the partitions that are ours."""
 
-    def __init__(self, ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
+    def __init__(
+        self, ends: Callable[[], Awaitable[Mapping[int, int]]], suppress: Suppress
+    ) -> None:
         """Begin with nothing known: the tables are not recovered yet.
 
-        ends: where the partitions that are ours end.
+        ends: where the partitions that are ours end. suppress: sees to it that route no longer
+        counts on an address that is dead.
         """
         self._where = ends
+        self._suppress = suppress
         self._wheel = Wheel()
         self._wakes: dict[Key, int] = {}
         self._ends: dict[int, int] = {}  # where each partition ended when it became ours
@@ -71,34 +88,41 @@ class Post:
             end = (await self._where()).get(batch.partition)
             if end is not None:  # else it is being taken from us
                 self._ends[batch.partition] = end
-        kept: dict[bytes, tuple[int, Outbox]] = {}
-        sends: list[Send] = []
-        begun: list[tuple[int, Ticket]] = []
+        folded = Folded()
         for record in batch.records:
             try:
-                event, key = parsed(codec.outbox_event, record), _key(record)
-                folded_to, before = kept.get(key) or self._read(batch.partition, key)
-                if record.offset <= folded_to:  # a redelivery: its effects are stored
-                    continue
-                after, outcomes = _taken(before, event, record)
+                self._fold(folded, batch.partition, record)
             except Unfit as unfit:
-                sends.append(parked(batch, record, str(unfit)))
-                continue
-            kept[key] = (record.offset, after)
-            sends += [_send(batch.partition, key, each) for each in outcomes]
-            if isinstance(event, Attempt):
-                ticket = _begins(batch.partition, key, before, after, event)
-                begun += [] if ticket is None else [(record.offset, ticket)]
-            elif not isinstance(event, Queued | Acknowledged | OutboxTick):
-                self.couriers[event.channel].running.discard(event.attempt)
-        await send_all(apps.deliver, sends)
-        states = {key: (at, outbox_state.written(state)) for key, (at, state) in kept.items()}
+                folded.sends.append(parked(batch, record, str(unfit)))
+        await send_all(apps.deliver, folded.sends)
+        states = {
+            key: (at, outbox_state.written(state)) for key, (at, state) in folded.kept.items()
+        }
         await outboxes.store(batch.partition, states)
-        for key, (_, state) in kept.items():
+        for key, (_, state) in folded.kept.items():
             self._wake((batch.partition, key), state)
-        self._begun.setdefault(batch.partition, []).extend(begun)
+        for each in folded.dead:
+            self._suppress(*each)
+        self._begun.setdefault(batch.partition, []).extend(folded.begun)
         if batch.partition in self._settled:
             self._let_begin(batch.partition)
+
+    def _fold(self, folded: Folded, partition: int, record: KafkaRecord) -> None:
+        """Add to ``folded`` what ``record`` comes to."""
+        event, key = parsed(codec.outbox_event, record), _key(record)
+        folded_to, before = folded.kept.get(key) or self._read(partition, key)
+        if record.offset <= folded_to:  # a redelivery: its effects are stored
+            return
+        after, outcomes = _taken(before, event, record)
+        folded.kept[key] = (record.offset, after)
+        folded.sends += [_send(partition, key, each) for each in outcomes]
+        if isinstance(event, Attempt):
+            ticket = _begins(partition, key, before, after, event)
+            folded.begun += [] if ticket is None else [(record.offset, ticket)]
+        elif not isinstance(event, Queued | Acknowledged | OutboxTick):
+            self.couriers[event.channel].running.discard(event.attempt)
+        if isinstance(event, Failed) and event.dead:
+            folded.dead += _dead(after, record.timestamp)
 
     def rebuild(self) -> None:
         """Look at everything that the table holds: it has been recovered."""
@@ -106,7 +130,10 @@ class Post:
         self._ends, self._settled, self._begun = {}, set(), {}
         for partition, keys in outboxes.held().items():
             for key in keys:
-                self._wake((partition, key), self._read(partition, key)[1])
+                state = self._read(partition, key)[1]
+                self._wake((partition, key), state)
+                for each in _dead(state):  # it may not have come to that
+                    self._suppress(*each)
 
     def look(self, ends: Mapping[int, int], handled: Mapping[int, int], now_s: float) -> list[Send]:
         """Return what is to be written now.
@@ -242,6 +269,15 @@ def _begins(
             kin = f"{last.rule} {last.kind} {last.at:%Y-%m-%dT%H:%M:%S}"
             return Ticket(partition, key, name, attempt.attempt, kin)
     return None
+
+
+def _dead(state: Outbox, since_ms: int = 1) -> list[Dead]:
+    """Return the addresses at which nothing is sent any more, since ``since_ms`` or later."""
+    return [
+        (outbox.channel_of(name), outbox.address_of(name), contact.barred, contact.barred_ms)
+        for name, contact in state.contacts.items()
+        if contact.barred and contact.barred_ms >= since_ms
+    ]
 
 
 def _send(partition: int, key: bytes, record: Outcome | Delivery) -> Send:

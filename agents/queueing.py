@@ -1,13 +1,21 @@
 """What the agents of ``email``, ``sms`` and ``push`` share: each message goes into its outbox."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from agents.parking import Unfit, parked, parsed
+from agents.people import people
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord, each_batch
 from app.stream.producer import Send, send_all
 from schemas import codec, topics
-from schemas.delivery import Queued, Terms
+from schemas.delivery import Queued
+from schemas.record import instant
+from tables.routing import Recipient
+
+if TYPE_CHECKING:
+    from app.directory import Snapshot
 
 
 async def queue(stream: Any) -> None:
@@ -17,14 +25,17 @@ async def queue(stream: Any) -> None:
 
 async def queue_batch(batch: Batch) -> None:
     """Put each message of ``batch`` into the outbox of its recipient, on today's terms."""
-    await send_all(apps.deliver, [_queued(batch, record) for record in batch.records])
+    directory = await people.snapshot()
+    await send_all(apps.deliver, [_queued(directory, batch, record) for record in batch.records])
 
 
-def _queued(batch: Batch, record: KafkaRecord) -> Send:
+def _queued(directory: "Snapshot", batch: Batch, record: KafkaRecord) -> Send:
     try:
         message = parsed(codec.message, record)
     except Unfit as unfit:
         return parked(batch, record, str(unfit))
-    terms = Terms(grouping=apps.SETTINGS.grouping.total_seconds())
+    to = Recipient(message.recipient, message.channel, message.address)
+    terms = directory.terms(to, message.device, message.rule, instant(record.timestamp))
+    terms = msgspec.structs.replace(terms, grouping=apps.SETTINGS.grouping.total_seconds())
     value = codec.encode(Queued(message=message, terms=terms))
     return Send(topics.DELIVERIES, message.recipient.encode(), value)

@@ -4,7 +4,7 @@ The list of recipients is on the changelog before its messages go out, under the
 notification: whoever takes over after a crash tells the same people.
 """
 
-from functools import cached_property
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +13,7 @@ import structlog
 from agents import telling
 from agents.deciding import HELD
 from agents.parking import Unfit, parked, parsed
+from agents.people import People, people
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord, each_batch
 from app.stream.producer import Send, send_all
@@ -24,12 +25,12 @@ from schemas.escalation import Taken, Unanswered
 from schemas.handover import Adopted, Answered, Claimed, Digest, Notification, Released
 from schemas.record import instant
 from tables import routing
-from tables.routing import Book, Reach, Recipient, Role, When, settled
+from tables.routing import Book, Reach, Recipient, settled
 from tables.rules import Rule
 from tables.states import recipients
 
 if TYPE_CHECKING:
-    from app.directory import Follower, Snapshot
+    from app.directory import Snapshot
 
 log = structlog.get_logger()
 _book = msgspec.json.Decoder(Book)
@@ -38,22 +39,14 @@ _book = msgspec.json.Decoder(Book)
 class Router:
     """Turns notifications into messages."""
 
-    def __init__(self, database_url: str) -> None:
-        """Take recipients from the directory at ``database_url``, opened when first needed."""
-        self._database_url = database_url
-
-    @cached_property
-    def _follower(self) -> "Follower":
-        # Not before: the workers that decide import this module too, and need no database.
-        from app.directory import Directory, Follower  # noqa: PLC0415 - it takes a fifth of a start
-
-        return Follower(Directory(self._database_url))
+    def __init__(self, people: People) -> None:
+        """Take recipients from ``people``."""
+        self._people = people
 
     async def __call__(self, batch: Batch) -> None:
         """Route ``batch``: store the lists, send the messages, store that they are out."""
         await apps.rules.confirmed()
-        # A directory that was never read is no record's fault: the worker ends, and tries again.
-        directory = self._follower.snapshot()
+        directory = await self._people.snapshot()
         books: dict[bytes, tuple[int, Book]] = {}
         listed: dict[bytes, tuple[int, bytes]] = {}
         sends: list[Send] = []
@@ -138,7 +131,7 @@ class Step:
         if rule is not None and decision.kind is Kind.RESOLVED and not rule.notify_resolved:
             return book, []
         since = self._now if afresh else decision.at
-        return book, [telling.of(decision, rule, each, since, self._now) for each in audience]
+        return book, [self._of(decision, rule, each, since) for each in audience]
 
     def _silence(
         self, book: Book, decision: Decision, sends: list[Send]
@@ -157,7 +150,10 @@ class Step:
                 hears.setdefault(each, []).append(decision)
         sends = [
             telling.of_digest(
-                msgspec.structs.replace(digest, decisions=tuple(decisions)), each, self._now
+                msgspec.structs.replace(digest, decisions=tuple(decisions)),
+                each,
+                self._now,
+                self._directory.voice(each.person),
             )
             for each, decisions in sorted(hears.items())
         ]
@@ -184,7 +180,7 @@ class Step:
         book, audience = routing.escalate(book, unanswered, reach)
         if not audience:
             log.error("nobody_left_to_tell", device=unanswered.device, rule=unanswered.rule)
-        return book, [telling.of(decision, rule, each, self._now, self._now) for each in audience]
+        return book, [self._of(decision, rule, each, self._now) for each in audience]
 
     def _instead(self, book: Book, decision: Decision, to: Recipient, *, flagged: bool) -> Send:
         """Return what is sent to a number in place of the device's text, or so that it is sure.
@@ -192,7 +188,19 @@ class Step:
         However old it is: nobody else has told that number.
         """
         rule = self._rule(book, decision)
-        return telling.of(decision, rule, to, self._now, self._now, flagged=flagged)
+        return self._of(decision, rule, to, self._now, flagged=flagged)
+
+    def _of(
+        self,
+        decision: Decision,
+        rule: Rule | None,
+        to: Recipient,
+        since: datetime,
+        *,
+        flagged: bool = False,
+    ) -> Send:
+        voice = self._directory.voice(to.person)
+        return telling.of(decision, rule, to, since, self._now, voice, flagged=flagged)
 
     def _rule(self, book: Book, decision: Decision) -> Rule | None:
         in_force = apps.rules.book(decision.stream).at((decision.at, self._appended_ms))
@@ -207,22 +215,11 @@ class Step:
     def _reach(self, device: str, severity: Severity, rule: Rule | None) -> tuple[Reach, ...]:
         """Return how everybody can be told of what ``rule`` says of ``device``."""
         channels = tuple(Channel) if rule is None else rule.channels
-        return tuple(
-            Reach(
-                Recipient(each.person, each.channel, each.address),
-                Role.OWNER,
-                0,
-                When.ALWAYS,
-            )
-            for each in self._directory.recipients(device)
-            if each.enabled and each.channel in channels
-        )
+        return self._directory.reach(device, severity, channels)
 
     def _holder(self, device: str, number: str) -> Recipient:
-        """Return whose ``number`` it is: an owner's of ``device``, else nobody's but its own."""
-        owners = self._directory.recipients(device)
-        person = next((each.person for each in owners if each.address == number), number)
-        return Recipient(person, Channel.SMS, number)
+        """Return whose ``number`` it is, as far as ``device`` goes."""
+        return Recipient(self._directory.holder_of(device, number), Channel.SMS, number)
 
 
 def told(notification: Notification) -> tuple[Decision, ...]:
@@ -238,7 +235,7 @@ def _silent(decision: Decision) -> bool:
     return began and decision.stream == names.LIVENESS and decision.cause.get("silent") is True
 
 
-router = Router(apps.SETTINGS.database_url)
+router = Router(people)
 
 
 @apps.route.agent(apps.source(apps.route, names.NOTIFICATIONS), concurrency=1)

@@ -24,7 +24,7 @@ from schemas.escalation import Taken
 from schemas.events import Texted
 from schemas.handover import Answered, Claimed, Digest
 from tables.fold import RULE_CHANGED
-from tables.routing import Recipient, Texts
+from tables.routing import Recipient, Texts, Voice
 from tables.rules import USEFULNESS_RESOLVED, Rule, useful_for
 
 TOPICS = {Channel.EMAIL: topics.EMAIL, Channel.SMS: topics.SMS, Channel.PUSH: topics.PUSH}
@@ -39,12 +39,13 @@ def of(
     to: Recipient,
     since: datetime,
     now: datetime,
+    voice: Voice,
     *,
     flagged: bool = False,
 ) -> Send:
     """Return the message that tells ``to`` of ``decision``, or that it has expired.
 
-    since: when its usefulness began. now: the append time of what is routed.
+    since: when its usefulness began. now: the append time of what is routed. voice: of ``to``.
     flagged: it may have been told already, by the device itself.
     """
     until = since + useful_for(decision.kind, rule)
@@ -57,7 +58,8 @@ def of(
     return _message(
         decision.id,
         to,
-        texts.of(decision, to.channel, now=now, clear_for=gone, again=flagged),
+        texts.of(decision, to.channel, *voice, now=now, clear_for=gone, again=flagged),
+        voice,
         device=decision.device,
         rule=decision.rule,
         kind=decision.kind,
@@ -69,12 +71,13 @@ def of(
     )
 
 
-def of_digest(digest: Digest, to: Recipient, now: datetime) -> Send:
+def of_digest(digest: Digest, to: Recipient, now: datetime, voice: Voice) -> Send:
     """Return the message that tells ``to`` of all that ``digest`` holds."""
     return _message(
         digest.id,
         to,
-        texts.digest(digest, to.channel),
+        texts.digest(digest, to.channel, *voice),
+        voice,
         device=digest.device,
         rule=DIGEST,
         kind=Kind.RESOLVED,
@@ -84,7 +87,9 @@ def of_digest(digest: Digest, to: Recipient, now: datetime) -> Send:
     )
 
 
-def _message(notification: str, to: Recipient, said: saying.Said, **what: Any) -> Send:
+def _message(
+    notification: str, to: Recipient, said: saying.Said, voice: Voice, **what: Any
+) -> Send:
     message = Message(
         id=message_id(notification, to.person, to.channel, to.address),
         notification=notification,
@@ -94,6 +99,7 @@ def _message(notification: str, to: Recipient, said: saying.Said, **what: Any) -
         subject=said.subject,
         text=said.text,
         short=said.short,
+        language=voice.language,
         **what,
     )
     return Send(TOPICS[to.channel], to.person.encode(), codec.encode(message))

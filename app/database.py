@@ -10,6 +10,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 BUSY_TIMEOUT_MS = 10_000
+# A server that was restarted is noticed before a connection is used; one that is gone, in time.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "postgresql": {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+}
 
 
 class DatabaseError(Exception):
@@ -34,7 +38,7 @@ def engine(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-        made = create_engine(parsed)
+        made = create_engine(parsed, **OPTIONS.get(parsed.get_backend_name(), {}))
     except (SQLAlchemyError, ImportError) as error:
         raise DatabaseError(f"CHANGEOVER_DATABASE: {error}") from None
     if parsed.get_backend_name() == "sqlite":

@@ -74,6 +74,11 @@ def channel_of(key: str) -> Channel:
     return Channel(key.partition(" ")[0])
 
 
+def address_of(key: str) -> str:
+    """Return the address of the contact that is known as ``key``."""
+    return key.partition(" ")[2]
+
+
 class _Step:
     """One event, folded. What is replaced is copied first."""
 

@@ -114,7 +114,7 @@ def failed(contact: Contact, text: Text, record: Failed, now_ms: int) -> Step:
     """Return the contact with ``text`` waiting again, or given up: it was surely not sent."""
     contact = _without(contact, text)
     if record.dead:
-        contact = replace(contact, barred=record.reason)
+        contact = replace(contact, barred=record.reason, barred_ms=now_ms)
         rest = tuple(each.message for each in contact.waiting)
         given_up: list[Outcome] = [Failed(**named(rest), reason=record.reason)] if rest else []
         return replace(contact, waiting=()), given_up

@@ -99,7 +99,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unsure: what may have been sent, and is to be tried again.
     gone: what was sent, as long as its provider may say that it was lost.
     left_ms: when the newest texts left. unsaid: what nobody was told in time, and is told of next.
-    barred: why nothing is sent there, or empty. grouping_ms: for which a second text waits.
+    barred: why nothing is sent there, or empty; barred_ms: since when.
+    grouping_ms: for which a second text waits.
     """
 
     waiting: tuple[Waiting, ...] = ()
@@ -111,6 +112,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unsaid_count: int = 0
     barred: str = ""
     grouping_ms: int = 0
+    barred_ms: int = 0
 
     def holds(self, notification: str) -> bool:
         """Return whether a message of ``notification`` is on its way, or has left."""

@@ -11,7 +11,7 @@ a worker died goes to the same people. A copy of one whose messages are out goes
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,13 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True, order=True):
     person: str
     channel: Channel
     address: str
+
+
+class Voice(NamedTuple):
+    """In which language somebody is told, and in which zone times are."""
+
+    language: str = "en"
+    zone: str = "UTC"
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):

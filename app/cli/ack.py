@@ -6,6 +6,7 @@ import getpass
 import click
 
 from app import kafka
+from app.cli.finding import Found
 from app.cli.reporting import surroundings
 from schemas import codec, topics
 from schemas.decision import BEGAN, Decision
@@ -50,19 +51,9 @@ async def _ack(servers: str, notification: str, by: str) -> Taken:
 
 async def _found(servers: str, notification: str) -> Decision:
     """Return the one decision whose id begins so, if its episode lasts."""
-    found: dict[str, Decision] = {}
-    newest: dict[tuple[str, str], Decision] = {}
-    async for record in kafka.read(servers, [topics.NOTIFICATIONS]):
-        value = codec.decode(codec.notification, record.value)
-        if isinstance(value, Decision):
-            newest[value.device, value.rule] = value
-            if value.id.startswith(notification) and value.kind in BEGAN:
-                found[value.id] = value
-    if len(found) != 1:
-        what = f"{len(found)} begin so; give more of it" if found else "there is none"
-        raise click.ClickException(f"notification {notification}: {what}")
-    (decision,) = found.values()
-    last = newest[decision.device, decision.rule]
+    found = await Found(notification).read(servers)
+    decision = found.one(lambda each: each.kind in BEGAN)
+    last = found.newest[decision.device, decision.rule]
     if last.episode != decision.episode or last.kind not in BEGAN:
         raise click.ClickException(f"notification {notification}: it is over")
     return decision

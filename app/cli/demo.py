@@ -19,7 +19,7 @@ from app.broker.ports import LOOPBACK, free_port
 from app.cli.saying import say
 from app.cli.showing import counted
 from app.database import DatabaseError
-from app.directory import Directory
+from app.directory import Contact, Device, Directory, Person
 from app.sim800 import Simulator
 from app.sim800.pty import Sent as TextSent
 from app.supervisor import NotReadyError, until_interrupted
@@ -27,6 +27,7 @@ from schemas import codec, topics
 from schemas.decision import Decision, Kind
 from schemas.delivery import Channel, Expired, Sent, Waits
 from schemas.duration import Duration
+from tables.routing import When
 
 DEVICE = "demo-home"
 RULES = """\
@@ -219,15 +220,22 @@ async def _cut(link: Link) -> None:
 
 def _people(read: settings.Settings) -> None:
     directory = Directory(read.database_url)
-    directory.add_person("ann", "Ann")
-    directory.add_contact("ann", Channel.EMAIL, "ann@example.com")
-    directory.add_contact("ann", Channel.SMS, ANN)
-    directory.add_contact("ann", Channel.PUSH, "demo-registration")
-    directory.add_person("bob", "Bob")
-    directory.add_contact("bob", Channel.EMAIL, "bob@example.com")
-    directory.add_contact("bob", Channel.SMS, "+15550101")
-    directory.set_flag("bob", Channel.SMS, enabled=False)
-    directory.add_device(DEVICE, owners=["ann", "bob"])
+    addresses = (
+        ("ann", Channel.EMAIL, "ann@example.com"),
+        ("ann", Channel.SMS, ANN),
+        ("ann", Channel.PUSH, "demo-registration"),
+        ("bob", Channel.EMAIL, "bob@example.com"),
+        ("bob", Channel.SMS, "+15550101"),
+    )
+    directory.put(
+        Person(person="ann", name="Ann"),
+        Person(person="bob", name="Bob", sms=When.NEVER),
+        *(
+            Contact(person=person, channel=channel, address=address, verified=True)
+            for person, channel, address in addresses
+        ),
+        Device(device=DEVICE, owners=("ann", "bob")),
+    )
 
 
 async def _tell(device: Path) -> None:

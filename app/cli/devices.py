@@ -1,61 +1,88 @@
-"""``changeover devices``: devices and their owners."""
+"""``changeover devices``: devices, their groups, and who has to do with them."""
 
 import click
+import msgspec
 
-from app.cli.people import directory
+from app.cli.exchange import add_exchange
+from app.cli.opening import directory, found, put
+from app.cli.roles import add_roles
 from app.cli.showing import show_json, show_table
+from app.directory import Device, DirectoryError
 
 
 @click.group(name="devices")
 def devices() -> None:
-    """Devices and their owners."""
+    """Devices, their groups, and who has to do with them."""
 
 
 @devices.command()
 @click.argument("device")
-@click.option("--owner", multiple=True, help="A person's id; may be given again.")
-def add(device: str, owner: tuple[str, ...]) -> None:
+@click.option("--owner", multiple=True, help="A person's id; may be given again, first first.")
+@click.option("--watcher", multiple=True, help="Likewise; told at once, and not waited for.")
+@click.option("--operator", multiple=True, help="Likewise; told when nobody else answered.")
+@click.option("--group", multiple=True, help="A group that it is in; may be given again.")
+def add(
+    device: str,
+    owner: tuple[str, ...],
+    watcher: tuple[str, ...],
+    operator: tuple[str, ...],
+    group: tuple[str, ...],
+) -> None:
     """Add DEVICE.
 
     \b
     changeover devices add ikeja-0042 --owner ann
     """
+    entry = Device(device=device, owners=owner, watchers=watcher, operators=operator, groups=group)
     with directory() as opened:
-        opened.add_device(device, owner)
+        if opened.find(Device, device):
+            raise DirectoryError(f"there is a device {device} already; `changeover devices grant`")
+        put(opened, entry)
 
 
 @devices.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
-    """List every device and its owners."""
+    """List every device, its groups, and who has to do with it."""
     with directory() as opened:
-        every = opened.devices()
+        every = opened.all(Device)
     if as_json:
-        show_json([{"device": device, "owners": owners} for device, owners in every])
-    else:
-        show_table(("device", "owners"), [(device, ", ".join(owners)) for device, owners in every])
+        show_json([msgspec.to_builtins(each) for each in every])
+        return
+    columns = ("device", "owners", "watchers", "operators", "groups")
+    rows = [(each.device, *(" ".join(getattr(each, of)) for of in columns[1:])) for each in every]
+    show_table(columns, rows)
 
 
 @devices.command()
 @click.argument("device")
-@click.option("--add", "added", multiple=True, help="Somebody who owns it now.")
-@click.option("--remove", "removed", multiple=True, help="Somebody who owns it no longer.")
-def owners(device: str, added: tuple[str, ...], removed: tuple[str, ...]) -> None:
-    """Change who owns DEVICE.
-
-    \b
-    changeover devices owners ikeja-0042 --add bob --remove ann
-    """
+@click.argument("group")
+def join(device: str, group: str) -> None:
+    """Put DEVICE into GROUP."""
     with directory() as opened:
-        for person in added:
-            opened.set_owner(device, person, owns=True)
-        for person in removed:
-            opened.set_owner(device, person, owns=False)
+        entry = found(opened, Device, device)
+        put(opened, msgspec.structs.replace(entry, groups=(*entry.groups, group)))
+
+
+@devices.command()
+@click.argument("device")
+@click.argument("group")
+def leave(device: str, group: str) -> None:
+    """Take DEVICE out of GROUP."""
+    with directory() as opened:
+        entry = found(opened, Device, device)
+        groups = tuple(each for each in entry.groups if each != group)
+        put(opened, msgspec.structs.replace(entry, groups=groups))
 
 
 @devices.command()
 @click.argument("device")
 def remove(device: str) -> None:
-    """Remove DEVICE; its owners stay."""
+    """Remove DEVICE; people stay."""
     with directory() as opened:
-        opened.remove_device(device)
+        opened.remove(Device, device)
+    click.echo(f"removed device {device}")
+
+
+add_roles(devices, Device)
+add_exchange(devices, Device)

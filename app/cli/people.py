@@ -1,35 +1,23 @@
-"""``changeover people``: who is told, and by what."""
+"""``changeover people``: who is told, when, and in which language."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import click
+import msgspec
 
-from app import settings
+from app.cli.exchange import add_exchange
+from app.cli.opening import directory, found, put
 from app.cli.showing import show_json, show_table
-from app.database import DatabaseError, told
-from app.directory import Contact, Directory, DirectoryError, check_address
-from app.masking import masked
+from app.directory import Contact, DirectoryError, Person
+from app.directory.entries import check_address
 from schemas.delivery import Channel
 
-
-@contextmanager
-def directory() -> Iterator[Directory]:
-    """Enter with the directory; what cannot be is a sentence and exit code 1."""
-    try:
-        with told():
-            opened = Directory(settings.read().database_url)
-            try:
-                yield opened
-            finally:
-                opened.close()
-    except (DirectoryError, DatabaseError, settings.SettingsError) as error:
-        raise click.ClickException(str(error)) from None
+WHEN = "always, unanswered, never, or for each severity, as critical=always,warning=unanswered."
 
 
 @click.group(name="people")
 def people() -> None:
-    """Who is told, and by what."""
+    """Who is told, when, and in which language."""
 
 
 @people.command()
@@ -38,84 +26,105 @@ def people() -> None:
 @click.option("--email", multiple=True, help="An email address; may be given again.")
 @click.option("--sms", multiple=True, help="A number, as +2348012345678; may be given again.")
 @click.option("--push", multiple=True, help="A registration; may be given again.")
-def add(
-    person: str, name: str, email: tuple[str, ...], sms: tuple[str, ...], push: tuple[str, ...]
-) -> None:
+@click.option("--verified", is_flag=True, help="You vouch for the addresses: no code is needed.")
+def add(person: str, name: str, verified: bool, **given: tuple[str, ...]) -> None:
     """Add PERSON, or addresses to one who is there.
 
     \b
     changeover people add ann --name Ann --email ann@example.com --sms +2348012345678
+
+    An address is used once it is verified: `changeover contacts verify`.
     """
-    given = {Channel.EMAIL: email, Channel.SMS: sms, Channel.PUSH: push}
-    with directory() as opened:
-        for channel, addresses in given.items():
-            for address in addresses:
-                check_address(channel, address)  # all of them, before anything is changed
-        if person not in {known for known, *_ in opened.people()}:
-            opened.add_person(person, name)
-        elif not any(given.values()):
-            raise DirectoryError(f"there is a person {person} already")
-        for channel, addresses in given.items():
-            for address in addresses:
-                opened.add_contact(person, channel, address)
-
-
-@people.command(name="list")
-@click.option("--reveal", is_flag=True, help="Show addresses whole.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(reveal: bool, as_json: bool) -> None:
-    """List everybody, with addresses and flags."""
-    with directory() as opened:
-        everybody = opened.people()
-    if as_json:
-        show_json([_described(*each, reveal=reveal) for each in everybody])
-        return
-    rows = [
-        (person, name, str(each.channel), _address(each, reveal), "on" if each.enabled else "off")
-        for person, name, contacts in everybody
-        for each in contacts
+    contacts = [
+        Contact(person=person, channel=channel, address=address, verified=verified)
+        for channel in Channel
+        for address in given[channel.value]
     ]
-    rows += [(person, name, "", "", "") for person, name, contacts in everybody if not contacts]
-    show_table(("person", "name", "channel", "address", "flag"), sorted(rows))
+    with directory() as opened:
+        for each in contacts:
+            check_address(each.channel, each.address)
+        known = opened.find(Person, person)
+        if known and not contacts:
+            raise DirectoryError(f"there is a person {person} already; `changeover people set`")
+        put(opened, *(contacts if known else [Person(person=person, name=name), *contacts]))
+    for each in () if verified else contacts:
+        click.echo(f"not verified yet: changeover contacts verify {person} {each.address}")
+
+
+@people.command(name="set")
+@click.argument("person")
+@click.option("--name", help="What the person is called.")
+@click.option("--language", help="As en or fr (ISO 639-1).")
+@click.option("--zone", help="The time zone, as Africa/Lagos.")
+@click.option("--quiet", help="When only what is critical is told, as 22:00-07:00; or off.")
+def set_(person: str, **given: str | None) -> None:
+    """Change what is known of PERSON.
+
+    \b
+    changeover people set ann --language fr --zone Africa/Lagos --quiet 22:00-07:00
+    """
+    given["quiet"] = "" if given["quiet"] == "off" else given["quiet"]
+    _change(person, given, "--language")
 
 
 @people.command()
 @click.argument("person")
-@click.option("--email/--no-email", default=None, help="Tell by email, or not.")
-@click.option("--sms/--no-sms", default=None, help="Tell by SMS, or not.")
-@click.option("--push/--no-push", default=None, help="Tell by push, or not.")
-def flags(person: str, email: bool | None, sms: bool | None, push: bool | None) -> None:
-    """Turn channels of PERSON on or off.
+@click.option("--email", help=f"When to tell by email: {WHEN}")
+@click.option("--sms", help="When to tell by SMS, likewise.")
+@click.option("--push", help="When to tell by push, likewise.")
+def flags(person: str, **given: str | None) -> None:
+    """Change when PERSON is told, by channel and severity.
 
     \b
-    changeover people flags ann --no-sms --email
+    changeover people flags ann --sms critical=always,warning=unanswered --push never
+
+    What is unanswered goes there when no other channel reached anybody, or nobody acknowledged it.
     """
-    given = {Channel.EMAIL: email, Channel.SMS: sms, Channel.PUSH: push}
-    if all(flag is None for flag in given.values()):
-        raise click.UsageError("name a flag, as in --no-sms")
+    _change(person, given, "--sms")
+
+
+@people.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """List everybody, with flags; `changeover contacts list` lists addresses."""
     with directory() as opened:
-        for channel, flag in given.items():
-            if flag is not None:
-                opened.set_flag(person, channel, enabled=flag)
+        everybody = opened.all(Person)
+    if as_json:
+        show_json([msgspec.to_builtins(each) for each in everybody])
+        return
+    columns = ("person", "name", "language", "zone", "quiet", "email", "sms", "push")
+    show_table(columns, [tuple(getattr(each, name) for name in columns) for each in everybody])
 
 
 @people.command()
 @click.argument("person")
 def remove(person: str) -> None:
-    """Remove PERSON, with every address."""
+    """Remove PERSON, with every address and role."""
     with directory() as opened:
-        opened.remove_person(person)
+        opened.remove(Person, person)
+    click.echo(f"removed person {person}")
 
 
-def _address(contact: Contact, reveal: bool) -> str:
-    return contact.address if reveal else masked(contact.channel, contact.address)
+@people.command()
+@click.option("--last", "-n", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def log(last: int, as_json: bool) -> None:
+    """Show who changed what in the directory, oldest first."""
+    with directory() as opened:
+        changes = opened.changes(last)
+    if as_json:
+        show_json([msgspec.structs.asdict(each) for each in changes])
+        return
+    rows = [(each.at, each.author, each.what, each.key, each.after or "-") for each in changes]
+    show_table(("time", "by", "what", "of", "is now"), rows)
 
 
-def _described(
-    person: str, name: str, contacts: tuple[Contact, ...], *, reveal: bool
-) -> dict[str, object]:
-    described = [
-        {"channel": each.channel, "address": _address(each, reveal), "enabled": each.enabled}
-        for each in contacts
-    ]
-    return {"person": person, "name": name, "contacts": described}
+def _change(person: str, given: dict[str, Any], example: str) -> None:
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise click.UsageError(f"name what to change, as with {example}")
+    with directory() as opened:
+        put(opened, msgspec.structs.replace(found(opened, Person, person), **changes))
+
+
+add_exchange(people, Person)

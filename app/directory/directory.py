@@ -1,192 +1,298 @@
 """The directory: who is told, by what, of which device."""
 
-import re
-from collections.abc import Iterator, Sequence
+import getpass
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+import msgspec
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import database
-from app.directory.models import Base, ContactRow, Device, Owner, Person, Revision
-from app.directory.snapshot import Contact, Snapshot
+from app.directory import reading
+from app.directory.codes import confirmed, new_code
+from app.directory.entries import Contact, DirectoryError, Entry
+from app.directory.migrate import upgrade
+from app.directory.models import ChangeRow, ContactRow, Revision, SuppressionRow
+from app.directory.snapshot import Snapshot
+from app.directory.stores import STORES, Known
 from schemas.delivery import Channel
+from schemas.record import instant
 
-PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-LONGEST = 200  # characters of a device's name, as in records
-# As browsers check one: HTML, the rule of a valid email address.
-MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+"
-HOST = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
-ADDRESSES = {
-    Channel.EMAIL: (re.compile(rf"{MAILBOX}@{HOST}"), "an email address, as in ann@example.com"),
-    Channel.SMS: (re.compile(r"\+[1-9]\d{6,14}"), "an E.164 number, as in +2348012345678"),
-    Channel.PUSH: (re.compile(r"\S+"), "a registration without spaces"),
-}
+E = TypeVar("E", bound=Entry)
+FEW = 20  # entries for which the rows are looked up one by one
 
 
-class DirectoryError(Exception):
-    """What was asked for cannot be; the sentence says why. Nothing was changed."""
+class Change(msgspec.Struct, frozen=True):
+    """What was changed: an entry of the kind ``what``. before, after: it as JSON, or empty."""
+
+    at: str
+    author: str
+    what: str
+    key: str
+    before: str
+    after: str
+
+
+class Suppression(msgspec.Struct, frozen=True):
+    """An address to which nothing is sent, since when, and why."""
+
+    channel: Channel
+    address: str
+    reason: str
+    since: str
 
 
 class Directory:
     """The people and devices in one database."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database at ``url``, an SQLAlchemy URL; tables that are not there are made."""
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        """Open the database at ``url``, an SQLAlchemy URL; its tables are brought up to date.
+
+        Raises:
+            DatabaseError: it was made by a later version.
+        """
         self._engine = database.engine(url)
-        Base.metadata.create_all(self._engine)
+        self._clock = clock
+        try:
+            upgrade(self._engine)
+        except BaseException:
+            self.close()
+            raise
         self._sessions = sessionmaker(self._engine)
 
     def close(self) -> None:
         """Give up the database's connections."""
         self._engine.dispose()
 
-    def add_person(self, person: str, name: str = "") -> None:
-        """Add somebody who is told of nothing yet."""
-        if not PERSON.fullmatch(person):
-            raise DirectoryError(
-                f"{person!r} cannot be a person's id: letters, digits, dot, dash and underscore"
-            )
-        with self._changing() as session:
-            if session.get(Person, person) is not None:
-                raise DirectoryError(f"there is a person {person} already")
-            session.add(Person(id=person, name=name or person))
+    def all(self, kind: type[E]) -> list[E]:
+        """Return all entries of ``kind``, by their keys."""
+        store = STORES[kind]
+        with self._sessions() as session:
+            rows = session.scalars(select(store.row))
+            return sorted((store.read(row) for row in rows), key=lambda each: each.key)
 
-    def remove_person(self, person: str) -> None:
-        """Remove somebody, with every address."""
-        with self._changing() as session:
-            session.delete(_person(session, person))
+    def find(self, kind: type[E], key: Any) -> E | None:
+        """Return the entry of ``kind`` with that primary key, if there is one."""
+        store = STORES[kind]
+        with self._sessions() as session:
+            row = session.get(store.row, key)
+            return None if row is None else store.read(row)
 
-    def add_contact(self, person: str, channel: Channel, address: str) -> None:
-        """Add an address at which ``person`` is told."""
-        check_address(channel, address)
-        with self._changing() as session:
-            others = [each for each in _person(session, person).contacts if each.channel == channel]
-            enabled = all(each.enabled for each in others)  # the flag is the channel's
-            session.add(
-                ContactRow(person_id=person, channel=channel, address=address, enabled=enabled)
-            )
-            try:
-                session.flush()
-            except IntegrityError:
-                raise DirectoryError(f"{person} has that {channel} address already") from None
+    def put(
+        self,
+        *entries: Entry,
+        author: str = "",
+        each: Callable[[], None] | None = None,
+        keep: bool = True,
+    ) -> int:
+        """Add ``entries``, or put them in the place of those with their keys; all, or none.
 
-    def set_flag(self, person: str, channel: Channel, *, enabled: bool) -> None:
-        """Turn one channel of ``person`` on or off."""
-        with self._changing() as session:
-            of_channel = [
-                each for each in _person(session, person).contacts if each.channel == channel
+        author: who does it; by default who runs this program. each: called after each entry.
+        keep: if not, all is checked and nothing is changed.
+
+        Returns:
+            How many were not there already just so.
+
+        Raises:
+            DirectoryError: one of them cannot be.
+        """
+        changed = 0
+        with self._changing(author) as changing:
+            kept = [] if len(entries) <= FEW else changing.load({type(one) for one in entries})
+            for entry in entries:
+                changed += changing.put(entry)
+                if each is not None:
+                    each()
+            del kept  # until here the session knows them
+            if not keep:
+                changing.session.rollback()
+        return changed
+
+    def remove(self, kind: type[Entry], key: Any, author: str = "") -> None:
+        """Remove the entry of ``kind`` with that primary key, and what is part of it.
+
+        Raises:
+            DirectoryError: there is none.
+        """
+        with self._changing(author) as changing:
+            changing.remove(kind, key)
+
+    def challenge(self, contact: Contact, author: str = "") -> str:
+        """Return a new code that shows, once it is given back, whose address it is.
+
+        Raises:
+            DirectoryError: there is no such address.
+        """
+        with self._changing(author) as changing:
+            return new_code(changing.contact(contact), changing.now_ms)
+
+    def confirm(self, contact: Contact, code: str, author: str = "") -> None:
+        """Take note that ``code`` came back: the address is the person's, and wants to be told.
+
+        Raises:
+            DirectoryError: it is another code, or too old, or was tried too often.
+        """
+        with self._changing(author) as changing:
+            row = changing.contact(contact)
+            refused = confirmed(row, code, changing.now_ms)  # a try in vain is counted
+            if not refused:
+                suppression = changing.suppression(contact.channel, contact.address)
+                if suppression is not None:
+                    changing.session.delete(suppression)
+                changing.note("confirmed", contact.key, "", "")
+        if refused:
+            raise DirectoryError(f"{contact.person}'s {contact.channel} address: {refused}")
+
+    def suppress(
+        self, channel: Channel, address: str, reason: str, at_ms: int, author: str = ""
+    ) -> bool:
+        """Send nothing there any more. Return whether that is new.
+
+        at_ms: since when; an address that was verified later is left as it is.
+        """
+        with self._sessions() as session:
+            if self._stands(session, channel, address, at_ms):
+                return False
+        with self._changing(author) as changing:
+            row = SuppressionRow(channel=channel, address=address, reason=reason, at_ms=at_ms)
+            changing.session.add(row)
+            changing.note("suppressed", f"{channel} {address}", "", reason)
+        return True
+
+    def release(self, channel: Channel, address: str, author: str = "") -> None:
+        """Send there again.
+
+        Raises:
+            DirectoryError: it is not suppressed.
+        """
+        with self._changing(author) as changing:
+            row = changing.suppression(channel, address)
+            if row is None:
+                raise DirectoryError(f"{channel} {address} is not suppressed")
+            changing.session.delete(row)
+            changing.note("released", f"{channel} {address}", row.reason, "")
+
+    def suppressions(self) -> list[Suppression]:
+        """Return the addresses to which nothing is sent."""
+        order = (SuppressionRow.channel, SuppressionRow.address)
+        with self._sessions() as session:
+            rows = session.scalars(select(SuppressionRow).order_by(*order))
+            return [
+                Suppression(Channel(row.channel), row.address, row.reason, _time(row.at_ms))
+                for row in rows
             ]
-            if not of_channel:
-                raise DirectoryError(f"{person} has no {channel} address")
-            for each in of_channel:
-                each.enabled = enabled
 
-    def add_device(self, device: str, owners: Sequence[str] = ()) -> None:
-        """Add a device of ``owners``."""
-        if not 1 <= len(device) <= LONGEST or device != device.strip() or not device.isprintable():
-            raise DirectoryError(f"{device!r} cannot be a device's name: 1 to {LONGEST} characters")
-        with self._changing() as session:
-            if session.get(Device, device) is not None:
-                raise DirectoryError(f"there is a device {device} already")
-            people = [_person(session, owner) for owner in owners]
-            session.add(Device(name=device, owners=people))
-
-    def remove_device(self, device: str) -> None:
-        """Remove a device; its owners stay."""
-        with self._changing() as session:
-            session.delete(_device(session, device))
-
-    def set_owner(self, device: str, person: str, *, owns: bool) -> None:
-        """Say that ``person`` owns ``device``, or does no longer."""
-        with self._changing() as session:
-            owned, owner = _device(session, device), _person(session, person)
-            if owns and owner not in owned.owners:
-                owned.owners.append(owner)
-            elif not owns and owner in owned.owners:
-                owned.owners.remove(owner)
-
-    def people(self) -> list[tuple[str, str, tuple[Contact, ...]]]:
-        """Return everybody: id, name, and addresses."""
+    def changes(self, most: int) -> list[Change]:
+        """Return the newest changes, at most so many, oldest first."""
+        newest = select(ChangeRow).order_by(ChangeRow.id.desc()).limit(most)
         with self._sessions() as session:
-            everybody = session.scalars(select(Person).order_by(Person.id))
-            return [(each.id, each.name, _contacts(each)) for each in everybody]
-
-    def devices(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Return every device and its owners."""
-        with self._sessions() as session:
-            every = session.scalars(select(Device).order_by(Device.name))
-            return [(each.name, tuple(owner.id for owner in each.owners)) for each in every]
+            rows = list(session.scalars(newest))
+        return [
+            Change(_time(row.at_ms), row.author, row.what, row.key, row.before, row.after)
+            for row in reversed(rows)
+        ]
 
     def revision(self) -> int:
         """Return how often the directory was changed."""
         with self._sessions() as session:
-            row = session.get(Revision, 1)
-            return 0 if row is None else row.number
+            return reading.revision(session)
 
     def snapshot(self) -> Snapshot:
         """Return all of it as it is now."""
-        revision = self.revision()  # before the rest: what changes meanwhile is read again
-        reached = select(
-            Device.name,
-            ContactRow.person_id,
-            ContactRow.channel,
-            ContactRow.address,
-            ContactRow.enabled,
-        )
-        joined = reached.outerjoin(Owner, Owner.device_name == Device.name).outerjoin(
-            ContactRow, ContactRow.person_id == Owner.person_id
-        )
-        order = (Device.name, ContactRow.person_id, ContactRow.channel, ContactRow.address)
-        owned: dict[str, list[Contact]] = {}
         with self._sessions() as session:
-            for device, person, channel, address, enabled in session.execute(
-                joined.order_by(*order)
-            ):
-                contacts = owned.setdefault(device, [])
-                if person is not None:
-                    contacts.append(Contact(person, Channel(channel), address, enabled))
-        return Snapshot(revision, {device: tuple(each) for device, each in owned.items()})
+            return reading.snapshot(session)
+
+    def _stands(self, session: Session, channel: Channel, address: str, at_ms: int) -> bool:
+        if session.get(SuppressionRow, (channel.value, address)) is not None:
+            return True
+        later = select(ContactRow).where(
+            ContactRow.channel == channel.value,
+            ContactRow.address == address,
+            ContactRow.verified_ms > at_ms,
+        )
+        return session.scalars(later.limit(1)).first() is not None
 
     @contextmanager
-    def _changing(self) -> Iterator[Session]:
+    def _changing(self, author: str) -> Iterator["_Changing"]:
+        now_ms = round(self._clock() * 1_000)
         with self._sessions.begin() as session:
-            row = session.get(Revision, 1)
-            if row is None:
-                session.add(Revision(id=1, number=1))
-            else:
-                row.number = Revision.number + 1  # in the database: two writers count as two
-            yield session
+            # First of all: from here on the others wait, and read what this changes.
+            session.execute(update(Revision).values(number=Revision.number + 1))
+            yield _Changing(session, author or getpass.getuser(), now_ms)
 
 
-def check_address(channel: Channel, address: str) -> None:
-    """Return if ``address`` can be one of ``channel``.
+class _Changing:
+    """One transaction: what is changed in it, when and by whom."""
 
-    Raises:
-        DirectoryError: it cannot; the sentence shows one that could.
-    """
-    form, words = ADDRESSES[channel]
-    if not form.fullmatch(address) or not address.isprintable():
-        raise DirectoryError(f"{channel}: {address!r} is not {words}")
+    def __init__(self, session: Session, author: str, now_ms: int) -> None:
+        self.session, self.now_ms = session, now_ms
+        self._author = author
+        self._known = Known(session)
+
+    def load(self, kinds: Iterable[type[Entry]]) -> list[Sequence[Any]]:
+        """Return all rows of ``kinds``; as long as they are held, none is looked up again."""
+        return [self.session.scalars(select(STORES[kind].row)).all() for kind in kinds]
+
+    def put(self, entry: Entry) -> bool:
+        entry.check()
+        store = STORES[type(entry)]
+        row = self.session.get(store.row, store.ident(entry))
+        before = None if row is None else store.read(row)
+        row = store.row() if row is None else row
+        with self.session.no_autoflush:
+            store.write(row, entry, self._known, self.now_ms)
+        after = store.read(row)
+        if before == after:
+            return False
+        if before is None:
+            self.session.add(row)
+            self._known.add(entry)
+        self.note(entry.what, entry.key, _json(before), _json(after))
+        return True
+
+    def remove(self, kind: type[Entry], key: Any) -> None:
+        store = STORES[kind]
+        row = self.session.get(store.row, key)
+        if row is None:
+            raise DirectoryError(f"there is no {kind.what} {_words(key)}")
+        entry = store.read(row)
+        self.session.delete(row)
+        self.note(kind.what, entry.key, _json(entry), "")
+
+    def contact(self, contact: Contact) -> ContactRow:
+        row = self.session.get(ContactRow, STORES[Contact].ident(contact))
+        if row is None:
+            raise DirectoryError(
+                f"{contact.person} has no {contact.channel} address {contact.address}"
+            )
+        return row
+
+    def suppression(self, channel: Channel, address: str) -> SuppressionRow | None:
+        return self.session.get(SuppressionRow, (channel.value, address))
+
+    def note(self, what: str, key: str, before: str, after: str) -> None:
+        self.session.add(
+            ChangeRow(
+                at_ms=self.now_ms,
+                author=self._author,
+                what=what,
+                key=key,
+                before=before,
+                after=after,
+            )
+        )
 
 
-def _person(session: Session, person: str) -> Person:
-    found = session.get(Person, person)
-    if found is None:
-        raise DirectoryError(f"there is no person {person}; `changeover people add {person}`")
-    return found
+def _json(entry: Entry | None) -> str:
+    return "" if entry is None else msgspec.json.encode(entry).decode()
 
 
-def _device(session: Session, device: str) -> Device:
-    found = session.get(Device, device)
-    if found is None:
-        raise DirectoryError(f"there is no device {device}; `changeover devices add {device}`")
-    return found
+def _words(key: Any) -> str:
+    return key if isinstance(key, str) else " ".join(key)
 
 
-def _contacts(person: Person) -> tuple[Contact, ...]:
-    return tuple(
-        Contact(person.id, Channel(each.channel), each.address, each.enabled)
-        for each in person.contacts
-    )
+def _time(at_ms: int) -> str:
+    return f"{instant(at_ms):%Y-%m-%dT%H:%M:%SZ}"

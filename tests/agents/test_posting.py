@@ -9,7 +9,7 @@ import pytest
 
 from agents import posting
 from agents.courier import Courier
-from agents.posting import Post
+from agents.posting import Dead, Post
 from app.providers.provider import Answer, Outgoing, Verdict
 from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send
@@ -44,6 +44,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.topic: list[KafkaRecord] = []
         self.elsewhere: list[Send] = []
+        self.suppressed: list[Dead] = []
         self.states: dict[bytes, tuple[int, bytes]] = {}
         self.provider = Taking()
         self.folded = 0
@@ -54,7 +55,7 @@ class World:
 
     def worker(self) -> Post:
         """Return a worker that has just been given the partition."""
-        post = Post(self.where)
+        post = Post(self.where, lambda *dead: self.suppressed.append(dead))
         post.__dict__["couriers"] = {  # else they would be made when first needed
             channel: Courier(self.provider, post._find, post._tell, lambda: NOW_S)
             for channel in Channel

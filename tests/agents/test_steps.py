@@ -9,23 +9,25 @@ import pytest
 
 from agents import deciding, route
 from agents.deciding import Decider
+from agents.people import People
 from agents.route import Router
-from app.directory import Contact, Snapshot
+from app.directory import Snapshot
 from app.rules_topic import Rules
 from app.stream import apps
 from app.stream.batches import Batch
 from app.stream.producer import Send
 from schemas import codec, topics
-from schemas.delivery import Channel
 from schemas.events import Event
 from schemas.liveness import Gap
 from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
+from tests.people import ANN_AT_HOME, snapshot
 from tests.records import fetched
 
 RULE = rule(
     'name="lost"\nstream="transitions"\nwhen={field="source",not_equals="grid"}\nfor="10s"\n'
     'clear_for="5s"\nreset="60s"'
 )
+ANNS = snapshot(*ANN_AT_HOME)
 EVENTS = (transition(0, GRID, INVERTER), tick(20), transition(30, INVERTER, GRID), tick(50))
 
 
@@ -186,24 +188,26 @@ def test_a_state_of_ours_that_cannot_be_read_parks_nothing(monkeypatch: pytest.M
     assert world.steps == []
 
 
-class People:
+class Listed(People):
     """A directory in which Ann owns the home; down while ``down``."""
 
     down = False
 
-    def snapshot(self) -> Snapshot:
+    def __init__(self, listed: Snapshot = ANNS) -> None:
+        super().__init__("")
+        self.listed = listed
+
+    async def snapshot(self) -> Snapshot:
         if self.down:
             raise BrokenError
-        return Snapshot(1, {"home": (Contact("ann", Channel.SMS, "+15550100", enabled=True),)})
+        return self.listed
 
 
-def router(world: World, people: People, monkeypatch: pytest.MonkeyPatch) -> Router:
+def router(world: World, people: Listed, monkeypatch: pytest.MonkeyPatch) -> Router:
     monkeypatch.setattr(route, "send_all", world.send_all)
     monkeypatch.setattr(route, "recipients", world)
     monkeypatch.setattr(apps, "rules", Fixed("nowhere", (RULE,), lambda: 0.0))
-    made = Router("")
-    made.__dict__["_follower"] = people
-    return made
+    return Router(people)
 
 
 def told() -> Batch:
@@ -214,7 +218,7 @@ def told() -> Batch:
 
 def test_copies_in_one_batch_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    asyncio.run(router(world, People(), monkeypatch)(told()))
+    asyncio.run(router(world, Listed(), monkeypatch)(told()))
 
     assert world.steps == ["store", "send", "store"]
     assert world.topics() == [topics.SMS] * 2
@@ -222,12 +226,12 @@ def test_copies_in_one_batch_are_told_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_who_was_listed_is_told_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World("send")
-    routed = router(world, People(), monkeypatch)
+    people = Listed()
+    routed = router(world, people, monkeypatch)
     with pytest.raises(BrokenError):
         asyncio.run(routed(told()))
     world.fails = ""
-    nobody: Any = type("Nobody", (), {"snapshot": lambda _: Snapshot(2, {})})()
-    routed.__dict__["_follower"] = nobody
+    people.listed = Snapshot(2)
     asyncio.run(routed(told()))
     asyncio.run(routed(told()))
 
@@ -235,7 +239,7 @@ def test_who_was_listed_is_told_after_a_crash(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_directory_that_is_down_loses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, people = World(), People()
+    world, people = World(), Listed()
     people.down = True
     routed = router(world, people, monkeypatch)
     with pytest.raises(BrokenError):

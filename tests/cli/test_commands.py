@@ -29,36 +29,6 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
     assert all(command in run("--help").output for command in COMMANDS)
 
 
-def test_people_are_added_shown_masked_and_flagged() -> None:
-    run("people", "add", "ann", "--email", "ann@example.com", "--sms", "+2348012345678")
-    run("people", "flags", "ann", "--no-sms")
-
-    assert run("people", "list").output == (
-        "person\tname\tchannel\taddress\tflag\n"
-        "ann\tann\temail\ta…@example.com\ton\nann\tann\tsms\t+23…78\toff\n"
-    )
-    (ann,) = json.loads(run("people", "list", "--json", "--reveal").output)
-    assert ann["contacts"][1] == {"channel": "sms", "address": "+2348012345678", "enabled": False}
-
-
-def test_a_device_of_nobody_known_is_refused_in_a_sentence() -> None:
-    result = run("devices", "add", "home", "--owner", "zoe")
-
-    assert result.exit_code == 1
-    assert result.output == "Error: there is no person zoe; `changeover people add zoe`\n"
-
-
-def test_devices_change_hands() -> None:
-    run("people", "add", "ann")
-    run("people", "add", "bob")
-    run("devices", "add", "home", "--owner", "ann")
-    run("devices", "owners", "home", "--add", "bob", "--remove", "ann")
-
-    assert json.loads(run("devices", "list", "--json").output) == [
-        {"device": "home", "owners": ["bob"]}
-    ]
-
-
 @pytest.mark.parametrize("command", [["topics", "list"], ["topics", "tail", "probes"], ["audit"]])
 def test_no_kafka_is_one_sentence(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHANGEOVER_BROKER_PORT", str(free_port()))
@@ -137,13 +107,6 @@ def test_a_bad_setting_is_one_sentence(name: str, value: str, tmp_path: Path) ->
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1
-
-
-def test_nobody_is_added_by_halves() -> None:
-    result = run("people", "add", "bob", "--email", "bob@example.com", "--sms", "bad")
-
-    assert result.exit_code == 1
-    assert json.loads(run("people", "list", "--json").output) == []
 
 
 def test_decide_without_logs_or_with_bad_rules_is_a_usage_error(tmp_path: Path) -> None:

@@ -1,135 +1,301 @@
-"""People, flags, devices and owners on a real SQLite file; and the snapshot that follows them."""
+"""People, addresses, devices, groups and silences, on SQLite and on PostgreSQL."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 
-from app.directory import Directory, DirectoryError, Follower, Snapshot
-from schemas.delivery import Channel
+from app.directory import (
+    Contact,
+    Device,
+    Directory,
+    DirectoryError,
+    Entry,
+    Group,
+    Person,
+    Silence,
+    Snapshot,
+)
+from app.directory.codes import TRIES, VALID_MS
+from schemas.decision import Severity
+from schemas.delivery import Channel, Quiet
+from tables.routing import Recipient, Role, When
+from tests.people import home_of, somebody
 
 EMAIL, SMS, PUSH = Channel.EMAIL, Channel.SMS, Channel.PUSH
+CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ANN = somebody("ann", email="ann@example.com", sms="+15550100")
 
 
-@pytest.fixture(name="directory")
-def _directory(tmp_path: Path) -> Iterator[Directory]:
-    directory = Directory(f"sqlite:///{tmp_path / 'people.db'}")
-    directory.add_person("ann", "Ann")
-    directory.add_contact("ann", EMAIL, "ann@example.com")
-    directory.add_contact("ann", SMS, "+15550100")
-    directory.add_person("bob")
-    directory.add_device("home", ["bob", "ann"])
-    yield directory
-    directory.close()
-
-
-def reached(snapshot: Snapshot, device: str) -> list[tuple[str, str, bool]]:
-    return [(each.person, each.channel, each.enabled) for each in snapshot.recipients(device)]
-
-
-def test_a_device_reaches_the_addresses_of_its_owners(directory: Directory) -> None:
-    directory.add_contact("bob", PUSH, "token")
-
-    assert reached(directory.snapshot(), "home") == [
-        ("ann", "email", True),
-        ("ann", "sms", True),
-        ("bob", "push", True),
-    ]
-    assert reached(directory.snapshot(), "elsewhere") == []
-
-
-def test_a_flag_is_of_the_channel_also_for_addresses_to_come(directory: Directory) -> None:
-    directory.set_flag("ann", SMS, enabled=False)
-    directory.add_contact("ann", SMS, "+15550101")
-
-    assert reached(directory.snapshot(), "home") == [
-        ("ann", "email", True),
-        ("ann", "sms", False),
-        ("ann", "sms", False),
+def reached(
+    snapshot: Snapshot, severity: Severity = WARNING, device: str = "home"
+) -> list[tuple[str, str, str]]:
+    return [
+        (each.to.person, each.to.channel.value, each.when.value)
+        for each in snapshot.reach(device, severity, tuple(Channel))
     ]
 
 
-def test_who_goes_is_no_longer_told(directory: Directory) -> None:
-    directory.remove_person("ann")
-
-    assert reached(directory.snapshot(), "home") == []
-    assert directory.devices() == [("home", ("bob",))]
+def barred(snapshot: Snapshot) -> dict[str, str]:
+    considered = snapshot.consider("home", WARNING, (EMAIL, SMS))
+    return {each.reach.to.channel.value: each.why_not for each in considered if each.why_not}
 
 
-def test_owners_come_and_go(directory: Directory) -> None:
-    directory.set_owner("home", "ann", owns=False)
-    directory.set_owner("home", "ann", owns=False)
-    directory.set_owner("home", "bob", owns=True)
+def test_a_device_reaches_the_verified_addresses_of_its_people(directory: Directory) -> None:
+    new = Contact(person="ann", channel=PUSH, address="token")
+    directory.put(*ANN, *somebody("bob", sms="+15550101"), new, home_of("bob", "ann"))
 
-    assert directory.devices() == [("home", ("bob",))]
+    assert reached(directory.snapshot()) == [
+        ("ann", "email", "always"),
+        ("ann", "sms", "always"),
+        ("bob", "sms", "always"),
+    ]
+    assert reached(directory.snapshot(), device="elsewhere") == []
+
+
+def test_flags_are_of_a_channel_and_a_severity(directory: Directory) -> None:
+    flags = {"sms": "critical=always,warning=unanswered", "email": "never"}
+    directory.put(*somebody("ann", email="a@b", sms="+15550100", flags=flags), home_of("ann"))
+    snapshot = directory.snapshot()
+
+    assert reached(snapshot, CRITICAL) == [("ann", "sms", "always")]
+    assert reached(snapshot, WARNING) == [("ann", "sms", "unanswered")]
+    assert reached(snapshot, INFO) == []
+    assert barred(snapshot) == {"email": "never by email when it is warning"}
+
+
+def test_a_role_on_a_group_is_one_on_its_devices_and_their_own_come_first(
+    directory: Directory,
+) -> None:
+    directory.put(
+        *(each for name in ("ann", "bob", "eve") for each in somebody(name, push=name)),
+        Group(group="street", owners=("ann", "bob"), operators=("eve",)),
+        Group(group="town", owners=("eve",)),
+        Device(device="home", operators=("ann",), groups=("town", "street")),
+    )
+    reach = directory.snapshot().reach("home", WARNING, [PUSH])
+
+    assert {(each.to.person, each.role, each.position) for each in reach} == {
+        ("ann", Role.OPERATOR, 0),
+        ("bob", Role.OWNER, 1),
+        ("eve", Role.OWNER, 0),
+    }
+
+
+def test_what_is_put_again_replaces_and_who_goes_is_told_no_more(directory: Directory) -> None:
+    directory.put(*ANN, *somebody("bob", push="token"), home_of("ann", "bob"))
+    directory.put(Device(device="home", owners=("bob",), watchers=("ann",)))
+
+    assert directory.all(Device) == [Device(device="home", owners=("bob",), watchers=("ann",))]
+    directory.remove(Person, "ann")
+    assert directory.all(Device) == [home_of("bob")]
+    assert directory.all(Contact) == [
+        Contact(person="bob", channel=PUSH, address="token", verified=True)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("channel", "address"),
+    ("entry", "reason"),
     [
-        (EMAIL, "ann"),
-        (EMAIL, "a b@c"),
-        (EMAIL, "ann@["),
-        (SMS, "0555"),
-        (SMS, "+0555000000"),
-        (PUSH, "a b"),
+        (Contact(person="ann", channel=EMAIL, address="ann"), "'ann' is not an email address"),
+        (Contact(person="ann", channel=EMAIL, address="a b@c"), "is not an email address"),
+        (Contact(person="ann", channel=SMS, address="0555"), r"as in \+2348012345678"),
+        (Contact(person="ann", channel=SMS, address="+0555000000"), "is not an E.164 number"),
+        (Contact(person="ann", channel=PUSH, address="a b"), "without spaces"),
+        (Contact(person="zoe", channel=PUSH, address="a"), "no person zoe; `changeover people add"),
+        (Person(person="a b"), "letters, digits, dot"),
+        (Person(person="ann", zone="Mars/Base"), "'Mars/Base' is no time zone"),
+        (Person(person="ann", language="english"), "ISO 639-1"),
+        (Person(person="ann", quiet="22-7"), "as 22:00-07:00"),
+        (Person(person="ann", quiet="07:00-07:00"), "never end"),
+        (Person(person="ann", sms="sometimes"), "none of always, unanswered, never"),
+        (Person(person="ann", sms="huge=always"), "critical=always,warning=unanswered"),
+        (Device(device=" home"), "cannot be a device's name"),
+        (Device(device="home", groups=("north",)), "no group north; `changeover groups add"),
+        (Device(device="home", owners=("ann",), watchers=("ann",)), "more than one role"),
+        (Group(group="north", operators=("zoe",)), "there is no person zoe"),
+        (Silence(silence="s", until=NOW, author="ann", device="nowhere"), "no device nowhere"),
+        (Silence(silence="s", until=NOW, author="ann", device="a", group="b"), "not of both"),
+        (Silence(silence="s", until=NOW.replace(tzinfo=None), author="ann"), "has no zone"),
     ],
 )
-def test_an_address_that_cannot_be_one_is_refused(
-    directory: Directory, channel: Channel, address: str
+def test_what_cannot_be_is_told_and_nothing_is_changed(
+    directory: Directory, entry: Entry, reason: str
 ) -> None:
-    with pytest.raises(DirectoryError, match="is not"):
-        directory.add_contact("ann", channel, address)
+    directory.put(*ANN)
+    with pytest.raises(DirectoryError, match=reason):
+        directory.put(Person(person="bob"), entry)
+
+    assert [each.person for each in directory.all(Person)] == ["ann"]
+    assert directory.revision() == 1
 
 
-def test_what_is_there_already_or_not_at_all_is_told(directory: Directory) -> None:
-    with pytest.raises(DirectoryError, match="there is a person ann already"):
-        directory.add_person("ann")
-    with pytest.raises(DirectoryError, match="has that sms address already"):
-        directory.add_contact("ann", SMS, "+15550100")
-    with pytest.raises(DirectoryError, match="no person zoe; `changeover people add zoe`"):
-        directory.add_device("shop", ["zoe"])
-    with pytest.raises(DirectoryError, match="bob has no push address"):
-        directory.set_flag("bob", PUSH, enabled=True)
+def test_every_change_says_what_was_and_who_did_it(directory: Directory) -> None:
+    directory.put(Person(person="ann"), author="root")
+    changed = directory.put(Person(person="ann"), Person(person="bob"), author="eve")
+    directory.remove(Person, "ann", author="eve")
+    changes = directory.changes(10)
 
-    assert directory.devices() == [("home", ("ann", "bob"))]
-
-
-def test_a_follower_sees_a_change_after_a_second_and_not_before(directory: Directory) -> None:
-    now = 10.0
-    follower = Follower(directory, lambda: now)
-    before = follower.snapshot()
-    directory.add_device("shop")
-
-    assert follower.snapshot() is before
-    now += 1
-    assert "shop" in follower.snapshot().owned
+    assert changed == 1
+    assert [(each.author, each.key, bool(each.before), bool(each.after)) for each in changes] == [
+        ("root", "ann", False, True),
+        ("eve", "bob", False, True),
+        ("eve", "ann", True, False),
+    ]
+    assert directory.changes(1) == changes[-1:]
 
 
-def test_a_snapshot_of_many_devices_is_read_at_once(directory: Directory) -> None:
-    for number in range(50):
-        directory.add_device(f"home-{number}", ["ann"])
+class Clock:
+    now_ms = 1_000_000
+
+    def __call__(self) -> float:
+        return self.now_ms / 1_000
+
+
+def test_a_code_that_comes_back_verifies_once(url: str) -> None:
+    directory = Directory(url, Clock())
+    contact = Contact(person="ann", channel=SMS, address="+15550100")
+    directory.put(Person(person="ann"), contact, home_of("ann"))
+    assert barred(directory.snapshot()) == {"sms": "not verified"}
+
+    first, code = directory.challenge(contact), directory.challenge(contact)
+    for wrong in (first, "000000", ""):
+        if wrong != code:
+            with pytest.raises(DirectoryError, match="not the code"):
+                directory.confirm(contact, wrong)
+    directory.confirm(contact, f" {code}\n")
+
+    assert barred(directory.snapshot()) == {}
+    with pytest.raises(DirectoryError, match="no code was sent"):
+        directory.confirm(contact, code)
+    assert all(code not in each.after for each in directory.changes(10))
+    directory.close()
+
+
+def test_a_code_is_neither_guessed_nor_kept(url: str) -> None:
+    clock = Clock()
+    directory = Directory(url, clock)
+    contact = Contact(person="ann", channel=SMS, address="+15550100")
+    directory.put(Person(person="ann"), contact)
+    code = directory.challenge(contact)
+    for _ in range(TRIES):
+        with pytest.raises(DirectoryError, match="not the code"):
+            directory.confirm(contact, "wrong")
+    with pytest.raises(DirectoryError, match="too many wrong codes"):
+        directory.confirm(contact, code)
+
+    code = directory.challenge(contact)
+    clock.now_ms += VALID_MS
+    with pytest.raises(DirectoryError, match="too old"):
+        directory.confirm(contact, code)
+    with pytest.raises(DirectoryError, match="has no sms address"):
+        directory.challenge(Contact(person="ann", channel=SMS, address="+15550199"))
+    directory.close()
+
+
+def test_who_wants_no_more_is_told_nothing_whoever_adds_the_address(directory: Directory) -> None:
+    directory.put(*ANN, home_of("ann"))
+    later_ms = 4 * 10**12
+    assert directory.suppress(SMS, "+15550100", "opted out", later_ms)
+    assert not directory.suppress(SMS, "+15550100", "again", later_ms)
+    directory.put(*somebody("bob", sms="+15550100"), home_of("bob"))
+    snapshot = directory.snapshot()
+
+    assert barred(snapshot) == {"sms": "suppressed: opted out"}
+    to = Recipient("ann", SMS, "+15550100")
+    assert snapshot.terms(to, "home", "lost", NOW).barred == "opted out"
+    directory.release(SMS, "+15550100")
+    assert barred(directory.snapshot()) == {}
+    with pytest.raises(DirectoryError, match="is not suppressed"):
+        directory.release(SMS, "+15550100")
+
+
+def test_an_address_that_was_verified_since_is_not_suppressed(directory: Directory) -> None:
+    directory.put(*ANN, home_of("ann"))
+
+    assert not directory.suppress(SMS, "+15550100", "gone", 1_000)
+    assert barred(directory.snapshot()) == {}
+
+
+def test_giving_back_a_code_releases(directory: Directory) -> None:
+    directory.put(*ANN, home_of("ann"))
+    directory.suppress(SMS, "+15550100", "opted out", 4 * 10**12)
+    contact = Contact(person="ann", channel=SMS, address="+15550100")
+    directory.confirm(contact, directory.challenge(contact))
+
+    assert barred(directory.snapshot()) == {}
+
+
+def test_silences_are_of_a_device_a_group_or_all_and_end(directory: Directory) -> None:
+    hour = timedelta(hours=1)
+    directory.put(
+        Group(group="north"),
+        Device(device="home", groups=("north",)),
+        Device(device="shop"),
+        Silence(silence="s1", device="home", rule="lost", until=NOW + hour, author="ann"),
+        Silence(silence="s2", group="north", until=NOW + 2 * hour, author="bob"),
+        Silence(silence="s3", rule="low", until=NOW + 3 * hour, author="eve"),
+    )
+    snapshot = directory.snapshot()
+
+    def silenced(device: str, rule: str, after: timedelta = timedelta()) -> str:
+        found = snapshot.silenced(device, rule, NOW + after)
+        return found.id if found else ""
+
+    assert silenced("home", "lost") == "s2"  # it lasts longer
+    assert silenced("home", "low") == "s3"
+    assert silenced("shop", "low") == "s3"
+    assert silenced("shop", "lost") == ""
+    assert silenced("home", "lost", 2 * hour) == ""
+
+
+def test_a_person_is_told_in_a_language_a_zone_and_not_at_night(directory: Directory) -> None:
+    directory.put(
+        Person(person="ann", language="fr", zone="Africa/Lagos", quiet="22:00-07:00"),
+        Person(person="bob"),
+    )
+    snapshot = directory.snapshot()
+    to = Recipient("ann", SMS, "+15550100")
+
+    assert snapshot.voice("ann") == ("fr", "Africa/Lagos")
+    assert snapshot.voice("+15550199") == snapshot.voice("bob") == ("en", "UTC")
+    terms = snapshot.terms(to, "home", "lost", NOW)
+    assert terms.quiet == Quiet(from_="22:00", to="07:00", tz="Africa/Lagos")
+
+
+def test_a_snapshot_of_many_devices_takes_few_queries(directory: Directory) -> None:
+    devices = [Device(device=f"home-{number}", owners=("ann",)) for number in range(50)]
+    directory.put(*ANN, *devices)
     asked: list[str] = []
     event.listen(directory._engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     snapshot = directory.snapshot()
 
-    assert len(snapshot.owned) == 51
-    assert len(asked) == 2
+    assert len(snapshot.holders) == 50
+    assert len(asked) < 10
 
 
-def test_a_follower_keeps_what_it_knows_while_the_database_is_down(directory: Directory) -> None:
-    class Down:
-        def revision(self) -> int:
-            raise OperationalError("select", {}, OSError("gone"))
+def test_two_who_change_it_at_once_both_count(url: str) -> None:
+    directories = [Directory(url), Directory(url)]
 
-        def snapshot(self) -> Snapshot:
-            return directory.snapshot()
+    def change(number: int) -> None:
+        for turn in range(10):
+            directories[number].put(Person(person=f"person-{number}-{turn}"))
 
-    now = 0.0
-    follower = Follower(Down(), lambda: now)
-    known = follower.snapshot()
-    now += 5
+    threads = [threading.Thread(target=change, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
-    assert follower.snapshot() is known
+    assert directories[0].revision() == 20
+    assert len(directories[1].all(Person)) == 20
+    for each in directories:
+        each.close()
+
+
+def test_flags_that_are_the_same_for_all_are_one_word() -> None:
+    assert Person(person="ann", sms="unanswered").flags(SMS) == dict.fromkeys(
+        Severity, When.UNANSWERED
+    )

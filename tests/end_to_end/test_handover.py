@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from app.directory import Directory
 from app.sim800 import Simulator
 from schemas import topics
-from schemas.delivery import Channel
 from tests.end_to_end.machine import Machine, decisions, eventually, machine
 from tests.end_to_end.wire import Wire, wire
+from tests.people import home_of, list_in, somebody
 
 pytestmark = pytest.mark.kafka
 ANN, BOB = "+380441234567", "+15550101"
@@ -43,14 +42,8 @@ def write(folder: Path, before: str, after: str) -> None:
 
 
 def people(house: Machine) -> None:
-    directory = Directory(f"sqlite:///{house.home / 'changeover.db'}")
-    directory.add_person("ann")
-    directory.add_contact("ann", Channel.SMS, ANN)
-    directory.add_contact("ann", Channel.EMAIL, "ann@example.com")
-    directory.add_person("bob")
-    directory.add_contact("bob", Channel.SMS, BOB)
-    directory.add_device("home", ["ann", "bob"])
-    directory.close()
+    ann = somebody("ann", sms=ANN, email="ann@example.com")
+    list_in(house.home, *ann, *somebody("bob", sms=BOB), home_of("ann", "bob"))
 
 
 def texts(house: Machine) -> Counter[tuple[str, str]]:

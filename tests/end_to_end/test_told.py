@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.directory import Directory
+from app.directory import Device
 from schemas import topics
-from schemas.delivery import Channel
 from tests.end_to_end.machine import Machine, eventually, machine
+from tests.people import list_in, somebody
 
 pytestmark = pytest.mark.kafka
 RULES = """
@@ -44,18 +44,15 @@ def home(folder: Path, servers: str, *moves: tuple[float, str, str]) -> Path:
 
 
 def people(house: Machine, devices: list[str]) -> None:
-    directory = Directory(f"sqlite:///{house.home / 'changeover.db'}")
     for device in devices:
         ann, bob = f"ann-{device}", f"bob-{device}"
-        directory.add_person(ann)
-        directory.add_contact(ann, Channel.EMAIL, f"{ann}@example.com")
-        directory.add_contact(ann, Channel.PUSH, "token")
-        directory.add_contact(ann, Channel.SMS, "+15550100")
-        directory.set_flag(ann, Channel.SMS, enabled=False)
-        directory.add_person(bob)
-        directory.add_contact(bob, Channel.EMAIL, f"{bob}@example.com")
-        directory.add_device(device, [ann, bob])
-    directory.close()
+        mail, never = f"{ann}@example.com", {"sms": "never"}
+        list_in(
+            house.home,
+            *somebody(ann, email=mail, push="token", sms="+15550100", flags=never),
+            *somebody(bob, email=f"{bob}@example.com"),
+            Device(device=device, owners=(ann, bob)),
+        )
 
 
 @pytest.fixture(name="rules")

@@ -14,12 +14,12 @@ from typing import Any
 import click
 import msgspec
 
-from app.directory import Directory
+from app.directory import Device
 from app.sim800 import Simulator
 from schemas import topics
-from schemas.delivery import Channel
 from tests.end_to_end.machine import Machine, machine
 from tests.end_to_end.wire import Wire, wire
+from tests.people import list_in, somebody
 
 NUMBER, OTHER = "+380441234567", "+15550101"
 DEVICE = "home"
@@ -78,12 +78,8 @@ class Street:
         self._last = ""
 
     def begin(self) -> None:
-        directory = Directory(f"sqlite:///{self.house.home / 'changeover.db'}")
-        directory.add_person("ann")
-        for number in (NUMBER, OTHER):
-            directory.add_contact("ann", Channel.SMS, number)
-        directory.add_device(DEVICE, ["ann"])
-        directory.close()
+        ann = somebody("ann", sms=(NUMBER, OTHER))
+        list_in(self.house.home, *ann, Device(device=DEVICE, owners=("ann",)))
         for app in APPS:
             self.house.start_worker(app)
         self.folder.mkdir()

@@ -15,7 +15,6 @@ import msgspec
 
 from agents import telling
 from agents.route import Step
-from app.directory import Contact, Snapshot
 from app.stream.batches import KafkaRecord
 from app.texts import Texts
 from app.texts.saying import LISTED
@@ -35,6 +34,7 @@ from tables.intake import take
 from tables.routing import Book, settled
 from tables.rulebook import Rulebook
 from tests.events import at, rule
+from tests.people import home_of, snapshot, somebody
 from tests.records import fetched
 
 NUMBER, OTHER = "+15550100", "+15550101"
@@ -49,10 +49,7 @@ REPEATING = rule(
     'clear_for="5s"\nreset="600s"\nseverity="critical"'
 )
 BY_ID = Texts(Path(__file__).parent / "templates")  # a line names its decision
-PEOPLE = Snapshot(
-    1,
-    {"home": tuple(Contact("ann", Channel.SMS, each, enabled=True) for each in (NUMBER, OTHER))},
-)
+PEOPLE = snapshot(*somebody("ann", sms=(NUMBER, OTHER)), home_of("ann"))
 
 
 class Batch(msgspec.Struct):

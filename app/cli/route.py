@@ -1,0 +1,136 @@
+"""``changeover route``: who would be told, by what, and why or why not."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from app import rules_topic
+from app.broker.errors import BrokerError
+from app.cli.finding import Found
+from app.cli.opening import directory
+from app.cli.reporting import configured
+from app.cli.showing import show_json, show_table
+from app.directory import Snapshot
+from app.directory.snapshot import Considered
+from app.kafka import ReadError
+from app.masking import masked
+from schemas.decision import Decision
+from schemas.record import instant
+from tables import limits, routing
+from tables.routing import Role, When
+from tables.rulebook import Rulebook, Version
+from tables.rules import Rule
+
+COLUMNS = ("person", "role", "channel", "address", "told", "why")
+
+
+@click.command(name="route")
+@click.argument("notification", required=False)
+@click.option("--device", help="Instead of a notification: of this device …")
+@click.option("--rule", help="… what this rule says.")
+@click.option("--reveal", is_flag=True, help="Show addresses whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def route(
+    notification: str | None, device: str | None, rule: str | None, reveal: bool, as_json: bool
+) -> None:
+    """Show who would be told now of NOTIFICATION, by its id or how that begins.
+
+    \b
+    changeover route 3f9c21d0
+    changeover route --device ikeja-0042 --rule grid_lost
+
+    Exit code 1: nobody would be told at once.
+    """
+    if bool(notification) == bool(device) or bool(device) != bool(rule):
+        raise click.UsageError("name a notification, or --device and --rule")
+    read, base = configured()
+    decision = asyncio.run(_decision(read.servers, notification)) if notification else None
+    on = decision.device if decision else device or ""
+    found = _rule(read.servers, base, on, decision.rule if decision else rule or "")
+    with directory() as opened:
+        snapshot = opened.snapshot()
+    severity = decision.severity if decision else found.severity
+    considered = snapshot.consider(on, severity, found.channels)
+    told = _told(considered)
+    rows = [_row(snapshot, each, told[each], reveal=reveal) for each in considered]
+    silenced = snapshot.silenced(on, found.name, datetime.now(UTC))
+    silence = "" if silenced is None else f"silenced by {silenced.author} until {silenced.until}"
+    if as_json:
+        show_json(
+            {
+                "device": on,
+                "rule": found.name,
+                "severity": severity,
+                "silence": silence,
+                "people": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
+            }
+        )
+    else:
+        click.echo(f"{on}: {found.name}, {severity}")
+        if silence:
+            click.echo(silence)
+        if on not in snapshot.holders and on not in snapshot.groups:
+            click.echo(f"nobody has to do with {on}: changeover devices add, or grant")
+        show_table(COLUMNS, rows)
+    if "at once" not in told.values():
+        raise click.exceptions.Exit(1)
+
+
+def _told(considered: tuple[Considered, ...]) -> dict[Considered, str]:
+    """Return when each is told."""
+    at_once = routing.first(each.reach for each in considered if not each.why_not)
+
+    def of(each: Considered) -> str:
+        if each.why_not:
+            return "no"
+        if each.reach.to in at_once:
+            return "at once"
+        return "if nobody answers" if each.reach.role is Role.OPERATOR else "if unanswered"
+
+    return {each: of(each) for each in considered}
+
+
+def _row(snapshot: Snapshot, considered: Considered, told: str, *, reveal: bool) -> tuple[Any, ...]:
+    to, reach = considered.reach.to, considered.reach
+    why = considered.why_not or _why(reach.role, reach.when)
+    quiet = snapshot.people[to.person].quiet
+    if quiet is not None and told != "no":
+        now_ms = round(datetime.now(UTC).timestamp() * 1_000)
+        until_ms = limits.quiet_until_ms(quiet, now_ms)
+        if until_ms is not None:
+            why += f"; quiet until {instant(until_ms):%H:%M} UTC, unless it is critical"
+    address = to.address if reveal else masked(to.channel, to.address)
+    return to.person, reach.role.value, to.channel.value, address, told, why
+
+
+def _why(role: Role, when: When) -> str:
+    return f"{role}, {when} by this channel"
+
+
+async def _decision(servers: str, notification: str) -> Decision:
+    try:
+        return (await Found(notification).read(servers)).one()
+    except ReadError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _rule(servers: str, base: tuple[Rule, ...], device: str, name: str) -> Rule:
+    """Return the rule ``name`` as it is in force for ``device`` now."""
+    now = datetime.now(UTC)
+    versions = asyncio.run(_versions(servers))
+    for stream in sorted({each.stream for each in base}):
+        book = Rulebook(stream, base, versions).at((now, round(now.timestamp() * 1_000)))
+        if name in (rules := book.of(device, b"").rules):
+            return rules[name]
+    known = ", ".join(sorted(each.name for each in base))
+    raise click.ClickException(f"there is no rule {name}; there are {known}")
+
+
+async def _versions(servers: str) -> list[Version]:
+    try:
+        return (await rules_topic.written(servers)).versions
+    except (ReadError, BrokerError):
+        click.echo("no broker: by the rules file alone", err=True)
+        return []

@@ -1,0 +1,1 @@
+"""The directory's tables, version by version. ``app.directory.migrate`` runs them."""

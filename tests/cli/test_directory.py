@@ -1,0 +1,246 @@
+"""The commands for people, addresses, devices, groups and silences; who would be told."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.broker.ports import free_port
+from app.cli import cli
+
+HOUSE = (
+    "people add ann --name Ann --email ann@example.com --sms +2348012345678 --verified",
+    "people add bob --sms +2348012345679 --verified",
+    "people add eve --push token --verified",
+    "groups add ikeja --operator eve",
+    "devices add home --owner ann --group ikeja",
+)
+
+
+def run(line: str, *more: str) -> Result:
+    return CliRunner().invoke(cli, [*line.split(), *more])
+
+
+def done(line: str, *more: str) -> str:
+    result = run(line, *more)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(name="house")
+def _house(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGEOVER_BROKER_PORT", str(free_port()))
+    for line in HOUSE:
+        done(line)
+
+
+def routed(*more: str) -> dict[tuple[str, str], tuple[str, str]]:
+    result = run("route --device home --rule grid_lost --json", *more)
+    described = json.loads(result.stdout)
+    return {
+        (each["person"], each["channel"]): (each["told"], each["why"])
+        for each in described["people"]
+    }
+
+
+def test_what_is_added_is_said_and_what_is_still_to_do() -> None:
+    assert done("people add ann --email ann@example.com") == (
+        "person ann, contact ann email ann@example.com\n"
+        "not verified yet: changeover contacts verify ann ann@example.com\n"
+    )
+    assert done("devices add home --owner ann") == "device home\n"
+    assert done("devices grant home ann owner") == "device home: it was so already\n"
+    refused = run("people add ann")
+    assert refused.exit_code == 1
+    assert refused.output == ("Error: there is a person ann already; `changeover people set`\n")
+
+
+def test_people_and_addresses_are_listed(house: None) -> None:
+    done("people flags ann --sms critical=always,warning=unanswered --email never")
+    done("people set ann --language fr --zone Africa/Lagos --quiet 22:00-07:00")
+
+    assert done("people list").splitlines()[:2] == [
+        "person\tname\tlanguage\tzone\tquiet\temail\tsms\tpush",
+        "ann\tAnn\tfr\tAfrica/Lagos\t22:00-07:00\tnever\tcritical=always,warning=unanswered\talways",
+    ]
+    assert done("contacts list").splitlines()[1:3] == [
+        "ann\temail\ta…@example.com\tverified",
+        "ann\tsms\t+23…78\tverified",
+    ]
+    assert json.loads(done("contacts list --json --reveal"))[1]["address"] == "+2348012345678"
+    done("people set ann --quiet off")
+    assert json.loads(done("people list --json"))[0]["quiet"] == ""
+
+
+def test_nobody_is_added_by_halves() -> None:
+    result = run("people add bob --email bob@example.com --sms bad")
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: sms: 'bad' is not an E.164 number")
+    assert json.loads(done("people list --json")) == []
+
+
+def test_a_device_of_nobody_known_is_refused_in_a_sentence() -> None:
+    result = run("devices add home --owner zoe")
+
+    assert result.exit_code == 1
+    assert result.output == "Error: there is no person zoe; `changeover people add zoe`\n"
+
+
+def test_roles_are_granted_and_revoked(house: None) -> None:
+    done("devices grant home bob owner --first")
+    done("devices grant home ann watcher")
+    assert done("devices list") == (
+        "device\towners\twatchers\toperators\tgroups\nhome\tbob\tann\t\tikeja\n"
+    )
+    done("devices revoke home ann")
+    done("groups revoke ikeja eve")
+    assert done("groups list") == ("group\tdevices\towners\twatchers\toperators\nikeja\t1\t\t\t\n")
+    done("devices leave home ikeja")
+    assert json.loads(done("devices list --json"))[0]["groups"] == []
+    assert run("devices revoke home ann").output == "Error: ann has no role on device home\n"
+
+
+def test_a_code_is_sent_and_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGEOVER_OUTBOX", str(tmp_path / "outbox"))
+    done("people add ann")
+    done("contacts add ann sms +2348012345678")
+    assert "sent by sms" in done("contacts verify ann +2348012345678")
+    (text,) = (tmp_path / "outbox" / "sms").iterdir()
+    found = re.search(r"your code is (\d{6})", text.read_text())
+    assert found is not None
+    wrong = run("contacts confirm ann +2348012345678 x")
+    assert wrong.output == "Error: ann's sms address: that is not the code that was sent\n"
+    done("contacts confirm ann +2348012345678", found[1])
+
+    assert done("contacts list").endswith("verified\n")
+    assert "not verified" not in done("contacts list")
+
+
+def test_where_nothing_is_sent_is_shown_and_taken_back(house: None) -> None:
+    done("contacts suppress sms +2348012345678 --reason", "asked on the phone")
+    assert "+2348012345678\tasked on the phone" in done("contacts suppressed")
+    assert "suppressed: asked on the phone" in done("contacts list")
+    assert routed()["ann", "sms"] == ("no", "suppressed: asked on the phone")
+    done("contacts release sms +2348012345678")
+
+    assert routed()["ann", "sms"][0] == "at once"
+    assert run("contacts release sms +2348012345678").exit_code == 1
+
+
+def test_who_would_be_told_and_why(house: None) -> None:
+    done("devices grant home bob watcher")
+    done("people flags ann --sms unanswered")
+    done("people flags bob --sms critical=always")
+
+    assert routed() == {
+        ("ann", "email"): ("at once", "owner, always by this channel"),
+        ("ann", "sms"): ("if unanswered", "owner, unanswered by this channel"),
+        ("bob", "sms"): ("no", "never by sms when it is warning"),
+        ("eve", "push"): ("if nobody answers", "operator, always by this channel"),
+    }
+    table = done("route --device home --rule grid_lost")
+    assert table.splitlines()[1] == "home: grid_lost, warning"
+    assert "ann\towner\temail\ta…@example.com\tat once\towner, always" in table
+
+
+def test_a_rule_that_reaches_nobody_is_exit_1(house: None) -> None:
+    result = run("route --device shop --rule grid_lost")
+
+    assert result.exit_code == 1
+    assert "nobody has to do with shop" in result.output
+    missing = run("route --device home --rule grid_gone")
+    assert missing.exit_code == 1
+    assert "there is no rule grid_gone; there are" in missing.output
+    assert run("route --device home").exit_code == 2
+
+
+def test_a_silence_is_shown_and_ended(house: None) -> None:
+    added = done("silences add --group ikeja --for 2h --by ann --reason", "the meter is replaced")
+    identity = added.split()[1]
+    assert f"{identity}\tgroup ikeja\tevery rule" in done("silences list")
+    assert "silenced by ann until" in done("route --device home --rule grid_lost")
+    done("silences remove", identity)
+
+    assert done("silences list").count("\n") == 1
+    for wrong in (
+        "--for 2h",
+        "--all",
+        "--all --for 2h --until 2026-01-01T00:00Z",
+        "--all --for soon",
+    ):
+        assert run(f"silences add {wrong}").exit_code == 2
+
+
+def test_who_changed_what_is_kept(house: None) -> None:
+    changes = json.loads(done("people log --json -n 1"))
+
+    assert changes[0]["what"] == "device"
+    assert json.loads(changes[0]["after"])["owners"] == ["ann"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_all_of_it_goes_out_and_comes_in_again(house: None, tmp_path: Path, form: str) -> None:
+    kinds = ("people", "contacts", "groups", "devices", "silences")
+    done("silences add --device home --rule grid_lost --until 2030-01-01T00:00:00Z --by ann")
+    done("people flags ann --sms critical=always,info=never")
+    before = {kind: done(f"{kind} export") for kind in kinds}
+    for kind in kinds:
+        done(f"{kind} export", str(tmp_path / f"{kind}.{form}"))
+    for line in ("devices remove home", "groups remove ikeja", "people remove ann"):
+        done(line)
+    for kind in kinds:
+        done(f"{kind} import", str(tmp_path / f"{kind}.{form}"))
+
+    assert {kind: done(f"{kind} export") for kind in kinds} == before
+    assert (tmp_path / f"people.{form}").stat().st_mode & 0o077 == 0
+    again = done("people import", str(tmp_path / f"people.{form}"))
+    assert again.endswith("3 persons, 0 changed\n")
+
+
+def test_an_import_says_the_line_that_is_wrong_and_changes_nothing(tmp_path: Path) -> None:
+    def imported(name: str, text: str, kind: str = "people") -> str:
+        (tmp_path / name).write_text(text)
+        result = run(f"{kind} import", str(tmp_path / name))
+        assert result.exit_code == 1
+        return result.output.replace(f"{tmp_path}/", "")
+
+    assert imported("a.csv", "person,zone\nann,UTC\nbob,Mars\n") == (
+        "Error: a.csv:3: 'Mars' is no time zone, as Africa/Lagos; nothing was imported\n"
+    )
+    assert imported("b.csv", "person,color\nann,red\n").startswith(
+        "Error: b.csv:2: Object contains unknown field `color`"
+    )
+    assert imported("c.json", '[{"person": "ann"},\n {"name": "x"}]').startswith(
+        "Error: c.json:2: Object missing required field `person`"
+    )
+    assert imported("d.csv", 'person,channel,address\nann,fax,"1"\n', "contacts").startswith(
+        "Error: d.csv:2: Invalid enum value 'fax'"
+    )
+    assert "a list of objects is expected" in imported("e.json", '{"person": "ann"}')
+    assert "must end in .csv or .json" in imported("f.txt", "person\nann\n")
+    assert json.loads(done("people list --json")) == []
+
+
+def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("\ufeffperson,name\r\nann,Ann\r\nbob,\r\n")
+
+    assert done("people import --dry-run", str(file)).endswith("2 would be changed\n")
+    assert json.loads(done("people list --json")) == []
+    assert done("people import", str(file)).endswith("2 persons, 2 changed\n")
+
+
+def test_a_channel_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGEOVER_OUTBOX", str(tmp_path))
+    assert done("channels list") == "channel\tprovider\nemail\tfolder\nsms\tfolder\npush\tfolder\n"
+    assert done("channels test email ann@example.com").startswith("sent: as ")
+    assert len(list((tmp_path / "email").iterdir())) == 1
+
+    assert run("channels test email ann").exit_code == 1
+    monkeypatch.setenv("CHANGEOVER_EMAIL", f"smtp://127.0.0.1:{free_port()}?starttls=never")
+    refused = run("channels test email ann@example.com")
+    assert refused.exit_code == 1
+    assert refused.output.startswith("retry: ")
