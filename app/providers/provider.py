@@ -1,5 +1,6 @@
 """What a provider is given and what it answers: the same for email, SMS and push."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +10,9 @@ import msgspec
 
 from schemas.decision import Kind, Severity
 from schemas.delivery import Channel
+
+LONGEST_REASON = 300
+UNREADABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,20 @@ class Answer(msgspec.Struct, frozen=True):
     dead: bool = False
 
 
+class Receipt(msgspec.Struct, frozen=True):
+    """What a provider says later of a text that it took. reference: the text's name there.
+
+    arrived: it has, or it was lost. again: it may be tried again.
+    dead: the address is gone or wants no more; nothing is to be sent there again.
+    """
+
+    reference: str
+    arrived: bool
+    reason: str = ""
+    again: bool = False
+    dead: bool = False
+
+
 class Provider(Protocol):
     """Carries texts of one channel away.
 
@@ -82,3 +100,8 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give up what it holds open."""
+
+
+def one_line(said: str) -> str:
+    """Return ``said`` as one line that can be stored and shown."""
+    return UNREADABLE.sub(" ", said).strip()

@@ -6,10 +6,8 @@ from enum import StrEnum
 
 from aiosmtplib import SMTPConnectError, SMTPTimeoutError
 
-from app.providers.provider import Answer, Verdict
+from app.providers.provider import Answer, Verdict, one_line
 
-LONGEST_REASON = 300
-UNREADABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 ENHANCED = re.compile(r"5\.\d{1,3}\.\d{1,3}(?!\S)")  # RFC 3463, 2
 # The mailbox is not there, its name cannot be one, it moved, its domain takes no mail: RFC 3463,
 # 3.2 and RFC 7505, 4.2. The codes from 5.1.7 on that are not here speak of the sender.
@@ -83,8 +81,3 @@ def _told(error: BaseException) -> str:
 def down(reason: str) -> Answer:
     """Return that nothing goes through this server until somebody mends it."""
     return Answer(Verdict.DOWN, reason=one_line(reason))
-
-
-def one_line(said: str) -> str:
-    """Return ``said`` as one line that can be stored and shown."""
-    return UNREADABLE.sub(" ", said).strip()

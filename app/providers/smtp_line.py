@@ -20,8 +20,8 @@ from aiosmtplib import (
 from aiosmtplib.protocol import SMTPProtocol
 
 from app.masking import masked
-from app.providers.provider import Answer, Verdict
-from app.providers.smtp_answers import DONE, LONGEST_REASON, Step, broke, down, one_line, replied
+from app.providers.provider import LONGEST_REASON, Answer, Verdict, one_line
+from app.providers.smtp_answers import DONE, Step, broke, down, replied
 from app.providers.smtp_server import HOST, Server
 
 GOODBYE_S = 2.0

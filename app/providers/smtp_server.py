@@ -11,13 +11,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
-from app.settings import SettingsError
+from app.providers.given import read_options, read_timeout, wrong
+from schemas.delivery import Channel
 
 PORTS = {"smtp": 587, "smtps": 465}  # RFC 6409, 3.1 and RFC 8314, 3.3
 LONGEST_HOST = 253  # RFC 1035, 2.3.4, as text
 TELLING = 6  # letters of a secret, seen at its beginning, count as all of it
 OPTIONS = ("ca", "from", "starttls", "timeout")
-TIMEOUT_S, SHORTEST_S, LONGEST_S = 20.0, 0.05, 600.0
+TIMEOUT_S = 20.0
 
 HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 LETTER = r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff\"(),:;<>@\[\\\]]"  # also beyond ASCII: RFC 6531
@@ -75,7 +76,7 @@ def read_server(url: str, secret: str | None) -> Server:
         SettingsError: a part is wrong. What was given is never repeated: it may hold a password.
     """
     parts, host, port = _place(url)
-    options = _options(parts.query)
+    options = read_options(Channel.EMAIL, parts.query, OPTIONS)
     never = _never_encrypted(parts.scheme, options)
     user, password = _login(parts, secret)
     if user and never and not _is_here(host):
@@ -85,12 +86,12 @@ def read_server(url: str, secret: str | None) -> Server:
         host=host, port=port, tls_first=parts.scheme == "smtps",
         context=None if never else _context(options.get("ca")),
         user=user, secret=password, sender=sender, sender_header=header,
-        timeout_s=_timeout(options.get("timeout")),
+        timeout_s=read_timeout(Channel.EMAIL, options.get("timeout"), TIMEOUT_S),
     )  # fmt: skip
 
 
 def _wrong(what: str, remedy: str) -> NoReturn:
-    raise SettingsError(f"email: {what}: {remedy}") from None
+    wrong(Channel.EMAIL, what, remedy)
 
 
 def _place(url: str) -> tuple[SplitResult, str, int]:
@@ -119,19 +120,6 @@ def _is_ip(host: str) -> bool:
 
 def _is_here(host: str) -> bool:
     return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
-
-
-def _options(query: str) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for pair in filter(None, query.split("&")):
-        name, _, value = pair.partition("=")
-        if name not in OPTIONS or name in options:
-            _wrong("an option is unknown or there twice", f"there are {', '.join(OPTIONS)}")
-        try:
-            options[name] = unquote(value, errors="strict")  # unlike parse_qs, "+" stays as it is
-        except UnicodeDecodeError:
-            _wrong(f"{name} is not UTF-8", "percent-encode its UTF-8 bytes")
-    return options
 
 
 def _never_encrypted(scheme: str, options: dict[str, str]) -> bool:
@@ -177,13 +165,3 @@ def _context(ca: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca)
     except OSError:  # ssl.SSLError is one
         _wrong("no certificates can be read in ca", "name a PEM file that this user may read")
-
-
-def _timeout(given: str | None) -> float:
-    try:
-        timeout_s = TIMEOUT_S if given is None else float(given)
-    except ValueError:
-        timeout_s = 0.0
-    if not SHORTEST_S <= timeout_s <= LONGEST_S:
-        _wrong("timeout is not from 0.05 to 600", "write seconds, as in timeout=20")
-    return timeout_s

@@ -1,0 +1,50 @@
+"""What providers' URLs have in common: options, time-outs, and how one says what is wrong."""
+
+import math
+from collections.abc import Collection
+from typing import NoReturn
+from urllib.parse import unquote
+
+from app.settings import SettingsError
+from schemas.delivery import Channel
+
+SHORTEST_S, LONGEST_S = 0.05, 600.0
+
+
+def wrong(channel: Channel, what: str, remedy: str) -> NoReturn:
+    """Raise a SettingsError. What was given is never repeated: it may hold a secret."""
+    raise SettingsError(f"{channel}: {what}: {remedy}") from None
+
+
+def read_options(channel: Channel, query: str, known: Collection[str]) -> dict[str, str]:
+    """Return the options in a URL's ``query``, each of them one of ``known``.
+
+    Raises:
+        SettingsError: one is not, or is there twice, or is not UTF-8.
+    """
+    options: dict[str, str] = {}
+    for pair in filter(None, query.split("&")):
+        name, _, value = pair.partition("=")
+        if name not in known or name in options:
+            wrong(channel, "an option is unknown or there twice", f"there are {', '.join(known)}")
+        try:
+            options[name] = unquote(value, errors="strict")  # unlike parse_qs, "+" stays as it is
+        except UnicodeDecodeError:
+            wrong(channel, f"{name} is not UTF-8", "percent-encode its UTF-8 bytes")
+    return options
+
+
+def read_timeout(channel: Channel, given: str | None, default_s: float) -> float:
+    """Return the seconds that ``given`` says, if it says any.
+
+    Raises:
+        SettingsError: it does not, or too few or too many.
+    """
+    try:
+        timeout_s = default_s if given is None else float(given)
+    except ValueError:
+        timeout_s = math.nan
+    if not SHORTEST_S <= timeout_s <= LONGEST_S:
+        example = f"write seconds, as in timeout={default_s:.0f}"
+        wrong(channel, "timeout is not from 0.05 to 600", example)
+    return timeout_s
