@@ -1,0 +1,86 @@
+"""What FCM's replies, or the lack of one, mean for a text. Pure.
+
+https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode
+"""
+
+from typing import Any
+
+import requests
+from firebase_admin import exceptions, messaging
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from app.providers.provider import LONGEST_REASON, Answer, Verdict, one_line
+
+QUOTA_S = 60.0  # "minimum initial delay": QUOTA_EXCEEDED, for what sends no Retry-After
+FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+BAD, BROKEN = 400, 500
+# The first that fits: the SDK's classes of FCM's own codes are special cases of Google's.
+KINDS = (
+    (messaging.UnregisteredError, Verdict.REFUSED),
+    (messaging.SenderIdMismatchError, Verdict.REFUSED),  # it registered with another project
+    (exceptions.InvalidArgumentError, Verdict.REFUSED),
+    (exceptions.UnauthenticatedError, Verdict.DOWN),
+    (exceptions.PermissionDeniedError, Verdict.DOWN),
+    (exceptions.NotFoundError, Verdict.DOWN),  # there is no such project
+    (exceptions.ResourceExhaustedError, Verdict.RETRY),
+    (exceptions.UnavailableError, Verdict.RETRY),
+)
+
+
+def became(response: Any) -> Answer:
+    """Return what became of the text that ``response``, a messaging.SendResponse, is about."""
+    if response.exception is not None:
+        return failed(response.exception)
+    if not response.message_id:
+        return Answer(Verdict.UNKNOWN, reason="FCM did not name the text")
+    return Answer(Verdict.SENT, reference=response.message_id)
+
+
+def failed(error: exceptions.FirebaseError) -> Answer:
+    """Return what it means that the SDK raised ``error``."""
+    reply = error.http_response
+    if reply is None:
+        return _unanswered(error.cause)
+    reason = one_line(f"{reply.status_code} {error}")[:LONGEST_REASON]
+    verdict = next((verdict for kind, verdict in KINDS if isinstance(error, kind)), None)
+    if verdict is None:
+        known = BAD <= reply.status_code < BROKEN
+        verdict = Verdict.REFUSED if known else Verdict.UNKNOWN
+    after_s = _seconds(reply.headers.get("Retry-After", ""))
+    if isinstance(error, exceptions.ResourceExhaustedError):
+        after_s = after_s or QUOTA_S
+    return Answer(verdict, reason=reason, after_s=after_s, dead=_dead(error, reply))
+
+
+def _dead(error: exceptions.FirebaseError, reply: requests.Response) -> bool:
+    gone = (messaging.UnregisteredError, messaging.SenderIdMismatchError)
+    return isinstance(error, gone) or (
+        isinstance(error, exceptions.InvalidArgumentError) and _of_address(reply)
+    )
+
+
+def _of_address(reply: requests.Response) -> bool:
+    """Return whether the address is wrong; without an FcmError it is what we sent that is."""
+    details = reply.json().get("error", {}).get("details", [])
+    return any(each.get("@type") == FCM_ERROR for each in details)
+
+
+def _unanswered(cause: Exception | None) -> Answer:
+    if isinstance(cause, requests.exceptions.SSLError):
+        return Answer(Verdict.DOWN, reason=one_line(f"no TLS with FCM: {cause}")[:LONGEST_REASON])
+    reason = one_line(f"{type(cause).__name__}: {cause}")[:LONGEST_REASON]
+    never = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
+    if isinstance(cause, requests.exceptions.ConnectTimeout) or isinstance(_root(cause), never):
+        return Answer(Verdict.RETRY, reason=reason)
+    return Answer(Verdict.UNKNOWN, reason=f"{reason}; it may have been sent"[:LONGEST_REASON])
+
+
+def _root(error: Exception | None) -> object:
+    """Return why a connection could not be used, as urllib3 has it."""
+    argument = error.args[0] if error is not None and error.args else None
+    return getattr(argument, "reason", argument)
+
+
+def _seconds(given: str) -> float | None:
+    """Return a Retry-After in seconds; of a date nobody knows whose clock it is by."""
+    return float(given) if given.isdecimal() else None
