@@ -98,10 +98,13 @@ class Courier:
         self._woken.set()
 
     async def run(self) -> None:
-        """Send for ever."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._provider.calls):
-                group.create_task(self._work())
+        """Send for ever; when that is ended, say goodbye to the provider."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._provider.calls):
+                    group.create_task(self._work())
+        finally:
+            await self._provider.close()
 
     async def _work(self) -> None:
         while True:

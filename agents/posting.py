@@ -10,16 +10,16 @@ from functools import cached_property
 
 import structlog
 
+from agents.composing import outgoing
 from agents.courier import Courier, Ready, Ticket
 from agents.parking import Unfit, parked, parsed
-from agents.telling import texts
 from app import providers
-from app.providers.provider import Outgoing
+from app.receipts import links
+from app.receipts.links import Links
 from app.stream import apps
 from app.stream.batches import Batch, KafkaRecord
 from app.stream.producer import Send, send_all
 from schemas import codec, topics
-from schemas.decision import worst
 from schemas.delivery import (
     Acknowledged,
     Attempt,
@@ -32,10 +32,9 @@ from schemas.delivery import (
     Unknown,
 )
 from schemas.escalation import Unanswered
-from schemas.record import derived_id, instant
 from tables import outbox, outbox_state
 from tables.outbox_contact import Outcome
-from tables.outbox_state import Outbox, Text
+from tables.outbox_state import Outbox
 from tables.states import outboxes
 from tables.wheel import Key, Wheel
 
@@ -81,6 +80,11 @@ class Post:
             channel: Courier(providers.create(channel, apps.SETTINGS), self._find, self._tell)
             for channel in Channel
         }
+
+    @cached_property
+    def links(self) -> Links:
+        """Return where receipts come to."""
+        return links.of(apps.SETTINGS)
 
     async def __call__(self, batch: Batch) -> None:
         """Fold ``batch``: write what was decided, store the states, let begin what may."""
@@ -197,7 +201,7 @@ class Post:
         text = None if contact is None else contact.flying
         if text is None or text.attempt != ticket.attempt:
             return None
-        return Ready(ticket, outgoing(text), text.named)
+        return Ready(ticket, outgoing(text, self.links), text.named)
 
     async def _tell(self, became: Sequence[tuple[Ticket, Delivery]]) -> None:
         for ticket, delivery in became:
@@ -209,37 +213,6 @@ class Post:
     def _read(partition: int, key: bytes) -> tuple[int, Outbox]:
         folded_to, state = outboxes.read(partition, key)
         return folded_to, Outbox() if state is None else outbox_state.read(state)
-
-
-def outgoing(text: Text) -> Outgoing:
-    """Return ``text`` as a provider is given it."""
-    last = text.covers[-1].message
-    messages = [each.message for each in text.covers]
-    said = texts.several(messages, text.unsaid, text.unsaid_count)
-    severity = worst(each.severity for each in messages)
-    email = last.channel is Channel.EMAIL
-    return Outgoing(
-        id=text.name,
-        channel=last.channel,
-        address=last.address,
-        subject=said.subject,
-        text=said.text,
-        html=texts.html(said.subject, said.text, severity, last.language) if email else "",
-        thread=thread(text),
-        device=last.device,
-        rule=last.rule,
-        kind=last.kind,
-        severity=severity,
-        at=last.at,
-        useful_until=instant(text.useful_ms),
-        tried_since=None if text.unsure_ms is None else instant(text.unsure_ms),
-    )
-
-
-def thread(text: Text) -> str:
-    """Return 32 hex digits that name the episode that ``text`` tells of first."""
-    first = text.covers[0].message
-    return derived_id("thread", first.device, first.rule, str(first.episode or first.notification))
 
 
 def _key(record: KafkaRecord) -> bytes:

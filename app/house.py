@@ -23,6 +23,8 @@ def programs(
     house = [worker("decide", env, number) for number in range(1, workers + 1)]
     house += [worker("route", env), worker("deliver", env)]
     house.append(command("dashboard", env=env, ready=b"pages at "))
+    if settings.public_url:
+        house.append(command("receipts", env=env, ready=b"receipts at "))
     if config is not None:
         of_device = env | {"KAFKA_BOOTSTRAP_SERVERS": ""} if apart else env
         house.append(command("edge", "--config", str(config), env=of_device, ready=b"edge_started"))

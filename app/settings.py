@@ -34,6 +34,9 @@ VARIABLES = {
     "email_secret_file": "CHANGEOVER_EMAIL_SECRET_FILE",
     "sms_secret_file": "CHANGEOVER_SMS_SECRET_FILE",
     "push_secret_file": "CHANGEOVER_PUSH_SECRET_FILE",
+    "public_url": "CHANGEOVER_PUBLIC_URL",
+    "receipts_port": "CHANGEOVER_RECEIPTS_PORT",
+    "links_key_file": "CHANGEOVER_LINKS_KEY_FILE",
 }
 
 
@@ -54,6 +57,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     templates: a folder of templates that take the place of our own, or empty.
     email, sms, push: who carries messages away: ``folder``, or a provider's URL.
     email_secret_file and so on: the file that holds its password or token, and nothing else.
+    public_url: where ``changeover receipts`` is seen from outside, or empty: no receipts.
+    receipts_port: on which it listens. links_key_file: the key of the links it believes, or empty:
+    one in ``home``, which programs on other machines then cannot have.
     """
 
     home: str = ".changeover"
@@ -73,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     email_secret_file: str = ""
     sms_secret_file: str = ""
     push_secret_file: str = ""
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^$|^https?://[^\s?#]+$")] = ""
+    receipts_port: Port = 8471
+    links_key_file: str = ""
 
     @property
     def home_dir(self) -> Path:

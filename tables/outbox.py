@@ -131,13 +131,13 @@ class _Step:
                 self._put(key, (replace(contact, flying=replace(text, read=True)), []))
                 return
             case Sent() if text not in contact.gone:
-                self._reached(record.notifications, 1)
+                self._reached(text.notifications, 1)
                 self._put(key, (contacts.sent(channel, contact, text, now_ms), []))
             case Delivered():
-                self._reached(record.notifications, 0 if text in contact.gone else 1)
+                self._reached(text.notifications, 0 if text in contact.gone else 1)
                 self._put(key, (contacts.delivered(contact, text), []))
             case Failed() if text in contact.gone:
-                self._reached(record.notifications, -1)
+                self._reached(text.notifications, -1)
                 self._put(key, contacts.lost(contact, text, record, now_ms))
             case Failed() if text is contact.flying:
                 self._put(key, contacts.failed(contact, text, record, now_ms))
@@ -147,7 +147,7 @@ class _Step:
                 return
         self.look(key)
         if isinstance(record, Failed):
-            self._given_up(record.notifications, record.reason)
+            self._given_up(text.notifications, record.reason)
 
     def done(self) -> tuple[Outbox, list[Outcome]]:
         for outcome in tuple(self._outcomes):

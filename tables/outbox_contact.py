@@ -253,4 +253,6 @@ def concerned(contact: Contact, record: Delivery) -> Text | None:
     if flying is not None and flying.attempt == record.attempt:
         return flying
     ids = record.messages
-    return next((each for each in (*contact.unsure, *contact.gone) if each.ids == ids), None)
+    kept = (*contact.unsure, *contact.gone)
+    # A receipt from outside names the first message alone.
+    return next((each for each in kept if ids in (each.ids, each.ids[:1])), None)

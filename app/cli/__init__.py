@@ -25,6 +25,7 @@ COMMANDS = {
     "silences": "Nothing is told for a while, of a device, a group, or at all.",
     "route": "Who would be told, by what, and why or why not.",
     "channels": "How messages leave: list the channels, and try one.",
+    "receipts": "Take what providers say later, and mails that came back.",
     "dashboard": "Serve the pages on this machine.",
     "schemas": "Print the JSON Schema of every record.",
 }

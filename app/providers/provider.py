@@ -12,6 +12,7 @@ from schemas.decision import Kind, Severity
 from schemas.delivery import Channel
 
 LONGEST_REASON = 300
+RECEIPT_HEADER = "X-Changeover-Receipt"  # of each mail: where receipts of it go
 UNREADABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 

@@ -7,7 +7,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from urllib.parse import quote
 
-from app.providers.provider import Outgoing
+from app.providers.provider import RECEIPT_HEADER, Outgoing
 from app.providers.smtp_server import ADDRESS, CONTROL, Server
 from schemas.decision import Severity
 from schemas.record import derived_id
@@ -62,6 +62,8 @@ def _headers(text: Outgoing, server: Server) -> dict[str, str]:
     }
     if text.severity is Severity.CRITICAL:
         headers |= {"X-Priority": "1 (Highest)", "Importance": "high"}
+    if text.callback and len(text.callback) <= LONGEST_PAGE:
+        headers[RECEIPT_HEADER] = text.callback
     page = quote(text.unsubscribe, safe=URL_SAFE, errors="replace")
     if page and len(page) <= LONGEST_PAGE:
         headers["List-Unsubscribe"] = f"<{page}>"
@@ -71,7 +73,8 @@ def _headers(text: Outgoing, server: Server) -> dict[str, str]:
 
 
 def _message_id(given: str, server: Server) -> str:
-    return f"<{given if ATOM.fullmatch(given) else derived_id(given)}@{server.domain}>"
+    name = given if ATOM.fullmatch(given) else derived_id(UNFIT.sub("\ufffd", given))
+    return f"<{name}@{server.domain}>"
 
 
 def _subject(given: str) -> str:

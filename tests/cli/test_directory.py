@@ -240,7 +240,9 @@ def test_a_channel_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(list((tmp_path / "email").iterdir())) == 1
 
     assert run("channels test email ann").exit_code == 1
-    monkeypatch.setenv("CHANGEOVER_EMAIL", f"smtp://127.0.0.1:{free_port()}?starttls=never")
+    monkeypatch.setenv(
+        "CHANGEOVER_EMAIL", f"smtp://127.0.0.1:{free_port()}?starttls=never&from=us@example.com"
+    )
     refused = run("channels test email ann@example.com")
     assert refused.exit_code == 1
     assert refused.output.startswith("retry: ")

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
+from twilio.request_validator import RequestValidator
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "a-token-of-tests"  # noqa: S105 - of no account
@@ -31,6 +32,8 @@ class Peer:
         self.wait_s = 0.0
         self.api = ""
         self._hung = asyncio.Event()
+        self._calls = set[asyncio.Task[None]]()
+        self.called_back: list[int] = []
 
     def holds(self, body: str, to: str, ago: timedelta = timedelta(), **more: Any) -> str:
         """Have a text already. Return its name."""
@@ -48,6 +51,8 @@ class Peer:
         if failed is not None:
             return failed
         sid = self.holds(form["Body"], form["To"], status="queued")
+        if "StatusCallback" in form:
+            self._calls.add(asyncio.create_task(self._call_back(form["StatusCallback"], sid)))
         return web.json_response(self.messages[0] | {"sid": sid}, status=CREATED)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
@@ -58,6 +63,16 @@ class Peer:
         to = request.query.get("To")
         found = [each for each in self.messages if each["to"] == to]
         return web.json_response({"messages": found, "next_page_uri": None, "page": 0})
+
+    async def _call_back(self, url: str, sid: str) -> None:
+        """Say of a text that it was sent, and that it arrived; sign both."""
+        async with ClientSession() as session:
+            for status in ("sent", "delivered"):
+                fields = {"MessageSid": sid, "MessageStatus": status, "ErrorCode": ""}
+                signature = RequestValidator(TOKEN).compute_signature(url, fields)
+                headers = {"X-Twilio-Signature": signature}
+                async with session.post(url, data=fields, headers=headers) as answer:
+                    self.called_back.append(answer.status)
 
     async def _failed(self, request: web.Request) -> web.StreamResponse | None:
         self.asked.append(request.method)
@@ -100,4 +115,5 @@ async def twilio() -> AsyncIterator[Peer]:
         yield peer
     finally:
         peer.let_go()
+        await asyncio.gather(*peer._calls)
         await runner.cleanup()

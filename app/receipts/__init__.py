@@ -1,0 +1,1 @@
+"""What comes back: receipts of providers, mails that bounced, people who want no more."""
