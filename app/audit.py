@@ -14,6 +14,7 @@ from app import kafka
 from app.replay import STREAMS, Replay, begin, recorded
 from schemas import codec, topics
 from schemas.decision import Decision
+from schemas.escalation import Taken, Unanswered
 from schemas.handover import Held
 from tables.entries import Entry
 from tables.rules import Rule
@@ -134,6 +135,8 @@ class Audit:
             self._later.append((record, *revealed))
             return
         told = codec.decode(codec.notification, record.value)
+        if isinstance(told, Taken | Unanswered):  # people and outboxes say so: nothing decides it
+            return
         identity = _place(record) if isinstance(told, codec.Unreadable) else told.id
         if identity in self._recorded:
             if self._recorded[identity] == record.value:

@@ -106,6 +106,7 @@ def test_flags_suppression_and_age_decide_what_is_told(tmp_path: Path, rules: Pa
         assert b"it is over" in house.fails("ack", ids["shop"])
         assert b"there is none" in house.fails("ack", "zz")
         eventually(lambda: outcomes(house)["acknowledged"] == 2)  # by ann, told to her and to bob
+        assert house.audit()["differences"] == []
 
 
 def test_everybody_is_told_once_also_when_workers_are_killed(tmp_path: Path, rules: Path) -> None:
