@@ -28,6 +28,8 @@ BENCHES: dict[str, Callable[[], list[Result]]] = {
     "texts": device.texts,
     "outbox": delivery.decisions,
     "emails": delivery.emails,
+    "sms": delivery.sms,
+    "push": delivery.push,
     "restart": delivery.restart,
 }
 

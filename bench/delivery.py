@@ -22,6 +22,7 @@ from bench.peers import plain_outbox
 from schemas import codec, topics
 from schemas.delivery import (
     Attempt,
+    Channel,
     Message,
     Queued,
     Sent,
@@ -29,13 +30,17 @@ from schemas.delivery import (
     Terms,
 )
 from tables import outbox, outbox_state
+from tests.providers.fcm_peer import PROJECT, service_account
+from tests.providers.smtp_peers import certificate
+from tests.providers.twilio_peer import ACCOUNT, TOKEN
 from tests.tables.outboxes import alone, became, ms
 
 PEOPLE = 10_000
 WAITING = 100_000
 ROUNDS = 3
 DELIVER = worker_argv("deliver")
-PEER = (sys.executable, "-m", "bench.peers.mails")
+MAILS = (sys.executable, "-m", "bench.peers.mails")
+HTTP = (sys.executable, "-m", "bench.peers.http")
 TERMS = Terms(grouping=0.0)
 
 
@@ -67,44 +72,111 @@ def _decide(queued: list[Queued]) -> None:
 
 def emails() -> list[Result]:
     """10,000 emails of one second to a server that takes 50 ms: how many a second leave."""
-    ours, ratios, others = [], [], []
+    return _street(Street(Channel.EMAIL, "aiosmtplib"))
+
+
+def sms() -> list[Result]:
+    """10,000 text messages of one second to Twilio's API, which takes 50 ms: how many leave."""
+    return _street(Street(Channel.SMS, "aiohttp"))
+
+
+def push() -> list[Result]:
+    """10,000 push messages of one second to FCM's API, which takes 50 ms: how many leave."""
+    return _street(Street(Channel.PUSH, "aiohttp"))
+
+
+class Street:
+    """10,000 people who are told by one channel. peer: what the plain client is made of."""
+
+    def __init__(self, channel: Channel, peer: str) -> None:
+        self.channel, self.peer = channel, peer
+
+    def serve(self, port: int, file: Path) -> tuple[str, ...]:
+        """Return the command that takes texts at ``port``."""
+        if self.channel is Channel.EMAIL:
+            return (*MAILS, "serve", str(port), str(file))
+        return (*HTTP, "serve", str(port), str(file), *self._pem(file.parent))
+
+    def send(self, port: int, folder: Path) -> tuple[str, ...]:
+        """Return the command that sends texts to ``port`` as simply as can be."""
+        if self.channel is Channel.EMAIL:
+            return (*MAILS, "send", str(port), str(PEOPLE))
+        path = {
+            Channel.SMS: f"http://{LOOPBACK}:{port}/2010-04-01/Accounts/{ACCOUNT}/Messages.json",
+            Channel.PUSH: f"https://{LOOPBACK}:{port}/v1/projects/{PROJECT}/messages:send",
+        }[self.channel]
+        return (*HTTP, "send", self.channel.value, path, str(PEOPLE), *self._pem(folder))
+
+    def settings(self, port: int, folder: Path) -> dict[str, str]:
+        """Return how a worker is told of the server at ``port``."""
+        name, place = f"CHANGEOVER_{self.channel.name}", f"{LOOPBACK}:{port}"
+        if self.channel is Channel.EMAIL:
+            return {name: f"smtp://{place}?from=alerts@example.com&starttls=never"}
+        secret = folder / "secret"
+        url = f"twilio://{ACCOUNT}?from=+15550199&api=http://{place}"
+        text = TOKEN
+        if self.channel is Channel.PUSH:
+            (pem,) = self._pem(folder)
+            url = f"firebase://{PROJECT}?api=https://{place}&ca={pem}"
+            text = service_account(f"https://{place}")
+        secret.write_text(text)
+        return {name: url, f"{name}_SECRET_FILE": str(secret)}
+
+    def _pem(self, folder: Path) -> tuple[str, ...]:
+        if self.channel is not Channel.PUSH:
+            return ()
+        pem = folder / "server.pem"
+        return (str(pem if pem.exists() else certificate(folder)),)
+
+
+def _street(street: Street) -> list[Result]:
+    ours, ratios, others, memory = [], [], [], []
     for _ in rounds(ROUNDS):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            with _sink(folder / "theirs") as port:
-                done = subprocess.run(
-                    (*PEER, "send", str(port), str(PEOPLE)), capture_output=True, check=True
-                )
+            with _sink(street, folder / "theirs") as port:
+                done = subprocess.run(street.send(port, folder), capture_output=True, check=True)
                 theirs_s = float(done.stdout)
-            with _sink(folder / "ours") as port, cluster.broker(folder / "servers") as node:
-                seconds, waited_s = _street(node, folder, port)
+            with _sink(street, folder / "ours") as port, cluster.broker(folder / "servers") as node:
+                seconds, waited_s, grown_mb = _told(street, node, folder, port)
             ours.append(PEOPLE / seconds)
             ratios.append(theirs_s / seconds)
             others.append(waited_s)
+            memory.append(grown_mb)
+    name = f"{street.channel.value} a second"
     return [
-        result("emails a second", ours, 600, "higher", "a second"),
-        result("emails a second, plain", ratios, None, "higher", "x aiosmtplib"),
+        result(name, ours, 600, "higher", "a second"),
+        result(f"{name}, plain", ratios, None, "higher", f"x {street.peer}"),
         result("somebody else waits", others, 5, "lower", "s"),
+        result("memory grows by", memory, None, "lower", "MB"),
     ]
 
 
-def _street(node: Node, folder: Path, port: int) -> tuple[float, float]:
-    """Return the seconds for a whole street, and for how long somebody else waited meanwhile."""
-    url = f"smtp://{LOOPBACK}:{port}?from=alerts@example.com&starttls=never"
-    home = {"CHANGEOVER_HOME": str(folder / "home"), "CHANGEOVER_EMAIL": url}
-    street = [_record(alone(number)) for number in range(PEOPLE)]
-    other = msgspec.structs.replace(alone(PEOPLE), rule="battery_low")
-    with cluster.program(node, DELIVER, **home):
+def _told(street: Street, node: Node, folder: Path, port: int) -> tuple[float, float, float]:
+    """Return the seconds for a whole street, for how long somebody else waited, and MB grown."""
+    home = {"CHANGEOVER_HOME": str(folder / "home"), **street.settings(port, folder)}
+    told = [_record(alone(number, street.channel)) for number in range(PEOPLE)]
+    other = msgspec.structs.replace(alone(PEOPLE, street.channel), rule="battery_low")
+    topic, file = street.channel.value, folder / "ours"
+    with cluster.program(node, DELIVER, **home) as (pid, _):
+        at_first_kb = _peak_kb(pid)
         began_s = time.time()
-        asyncio.run(cluster.produce(node.servers, topics.EMAIL, street))
-        _until(lambda: len(_taken(folder / "ours")) >= PEOPLE // 10)
+        asyncio.run(cluster.produce(node.servers, topic, told))
+        _until(lambda: len(_taken(file)) >= PEOPLE // 10)
         told_s = time.time()
-        asyncio.run(cluster.produce(node.servers, topics.EMAIL, [_record(other)]))
-        _until(lambda: len(_taken(folder / "ours")) > PEOPLE)
-        taken = _taken(folder / "ours")
+        asyncio.run(cluster.produce(node.servers, topic, [_record(other)]))
+        _until(lambda: len(_taken(file)) > PEOPLE)
+        taken = _taken(file)
+        grown_kb = _peak_kb(pid) - at_first_kb
     ended_s = max(at for at, to in taken if to != other.address)
     heard_s = next(at for at, to in taken if to == other.address)
-    return ended_s - began_s, heard_s - told_s
+    return ended_s - began_s, heard_s - told_s, grown_kb / 1_024
+
+
+def _peak_kb(pid: int) -> int:
+    """Return the most memory that a process has had resident."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def restart() -> list[Result]:
@@ -139,9 +211,9 @@ def _delivered(box: Path, count: int) -> bool:
 
 
 @contextmanager
-def _sink(file: Path) -> Iterator[int]:
+def _sink(street: Street, file: Path) -> Iterator[int]:
     port = free_port()
-    serving = subprocess.Popen((*PEER, "serve", str(port), str(file)))
+    serving = subprocess.Popen(street.serve(port, file))
     try:
         _until(file.exists)
         yield port

@@ -73,13 +73,17 @@ def message(
     )
 
 
-def alone(number: int) -> Message:
-    """Return an email of now to somebody whom nothing else is told; it is useful for long."""
+def alone(number: int, channel: Channel = Channel.EMAIL) -> Message:
+    """Return a message of now to somebody whom nothing else is told; it is useful for long."""
     person, now = f"person-{number}", datetime.now(UTC).replace(microsecond=0)
-    address = f"{person}@example.com"
+    address = {
+        Channel.EMAIL: f"{person}@example.com",
+        Channel.SMS: f"+1555{number:07}",
+        Channel.PUSH: f"token-{number}",
+    }[channel]
     return msgspec.structs.replace(
-        message(number, channel=Channel.EMAIL, at=now),
-        id=message_id(f"n{number}", person, Channel.EMAIL, address),
+        message(number, channel=channel, at=now),
+        id=message_id(f"n{number}", person, channel, address),
         recipient=person,
         address=address,
         useful_until=now + timedelta(hours=12),
