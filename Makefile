@@ -26,8 +26,9 @@ chaos: .venv/dev ## Kill and pause workers and broker under load; SEED=1 MINUTES
 cuts: .venv/dev ## Cut the wire between a device and its servers; SEED=1 CUTS=200
 	@$(BIN)/python -m tests.handover.cuts --seed $(or $(SEED),1) --cuts $(or $(CUTS),200)
 
-deliveries: .venv/dev ## Kill those who deliver while a mail server misbehaves; SEED=1 MESSAGES=2000
-	@$(BIN)/python -m tests.chaos.deliver --seed $(or $(SEED),1) --messages $(or $(MESSAGES),2000)
+deliveries: .venv/dev ## Kill those who deliver while a provider misbehaves; CHANNEL=email SEED=1 MESSAGES=2000
+	@$(BIN)/python -m tests.chaos.deliver --channel $(or $(CHANNEL),email) --seed $(or $(SEED),1) \
+	  --messages $(or $(MESSAGES),2000)
 
 bench: .venv/bench ## Measure what is promised, beside its peers; NAME=core runs one
 	@$(BIN)/python -m bench $(NAME)

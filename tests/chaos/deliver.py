@@ -1,8 +1,8 @@
-"""Chaos for those who deliver: workers are killed while they send, and the mail server misbehaves.
+"""Chaos for those who deliver: workers are killed while they send, and providers misbehave.
 
 Every message must arrive; what arrives twice must have been called ``unknown`` before.
 
-    python -m tests.chaos.deliver --messages 2000 --seed 1
+    python -m tests.chaos.deliver --channel sms --messages 2000 --seed 1
 """
 
 import argparse
@@ -12,8 +12,7 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from pathlib import Path
@@ -26,8 +25,13 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from app.broker.ports import LOOPBACK, free_port
 from schemas import codec, topics
-from schemas.delivery import Message
+from schemas.delivery import Channel, Message
+from tests.chaos.faults import Faults
 from tests.end_to_end.machine import Machine, machine
+from tests.in_thread import in_thread
+from tests.providers.fcm_peer import PROJECT, fcm, service_account
+from tests.providers.smtp_peers import certificate, served
+from tests.providers.twilio_peer import ACCOUNT, TOKEN, twilio
 from tests.tables.outboxes import alone
 
 WORKERS = 2
@@ -35,12 +39,16 @@ ENDS_WITHIN_S = 600
 HANGS_S = 6.0
 KILLS_FOR_S = 60.0
 # What the server does instead of taking a mail, and how often in a hundred.
-FAULTS = {"later": 4, "hangs": 1, "drops before": 3, "drops after": 3, "garbage": 2}
+FAULTS = {
+    "later": 4, "broken": 2, "hangs": 1, "drops before": 3, "drops after": 3, "garbage": 2,
+}  # fmt: skip
+HAS_SECRET = (Channel.SMS, Channel.PUSH)
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """What a run came to. twice: that arrived more than once. wrong: what must not be."""
 
+    channel: str
     messages: int
     kills: int
     faults: dict[str, int]
@@ -51,26 +59,21 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """Takes mails, mostly; it misbehaves once with each. taken: how often each, by Message-ID."""
+    """A mail server that misbehaves. Texts are known by their Message-ID."""
 
-    def __init__(self, seed: int, faults: Mapping[str, int]) -> None:
-        self._shares = faults
-        self._chance = random.Random(seed)
-        self.taken: Counter[str] = Counter()
-        self.faults: Counter[str] = Counter()
-        self._wronged: set[str] = set()
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         assert isinstance(envelope.content, bytes)
         mail = message_from_bytes(envelope.content)["Message-ID"].strip("<>").partition("@")[0]
-        fault = "" if mail in self._wronged else self._fault()
-        if fault:
-            self.faults[fault] += 1
-            self._wronged.add(mail)
+        fault = self.faults.next(mail)
         if fault == "later":
             return "451 4.3.0 try again later"
+        if fault == "broken":
+            return "421 4.3.2 shutting down"
         if fault != "drops before":
-            self.taken[mail] += 1
+            self.faults.taken[mail] += 1
         if fault.startswith("drops"):
             assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
@@ -79,57 +82,87 @@ class Server:
             await asyncio.sleep(HANGS_S)
         return "what?" if fault == "garbage" else "250 2.0.0 Ok"
 
-    def _fault(self) -> str:
-        hundred = self._chance.randrange(100)
-        for fault, share in self._shares.items():
-            if hundred < share:
-                return fault
-            hundred -= share
-        return ""
-
 
 @contextmanager
-def serving(seed: int = 0, faults: Mapping[str, int] = FAULTS) -> Iterator[tuple[Server, int]]:
-    """Run a server; return it and its port."""
-    server, port = Server(seed, faults), free_port()
-    controller = Controller(server, hostname=LOOPBACK, port=port)
+def mails(faults: Faults) -> Iterator[int]:
+    """Run a mail server; return its port."""
+    port = free_port()
+    controller = Controller(Server(faults), hostname=LOOPBACK, port=port)
     controller.start()
     try:
-        yield server, port
+        yield port
     finally:
         controller.stop()
 
 
-def run(home: Path, messages: int, seed: int) -> Outcome:
+@contextmanager
+def _email(faults: Faults, _home: Path) -> Iterator[str]:
+    with mails(faults) as port:
+        yield f"smtp://{LOOPBACK}:{port}?from=alerts@example.com&starttls=never&timeout=2"
+
+
+@contextmanager
+def _sms(faults: Faults, home: Path) -> Iterator[str]:
+    with in_thread(twilio(faults)) as peer:
+        (home / "secret").write_text(TOKEN)
+        yield f"twilio://{ACCOUNT}?from=+15550199&timeout=2&api={peer.api}"
+
+
+@contextmanager
+def _push(faults: Faults, home: Path) -> Iterator[str]:
+    pem = certificate(home)
+    with in_thread(fcm(served(pem), faults)) as peer:
+        (home / "secret").write_text(service_account(peer.api))
+        yield f"firebase://{PROJECT}?timeout=2&api={peer.api}&ca={pem}"
+
+
+PROVIDERS = {Channel.EMAIL: _email, Channel.SMS: _sms, Channel.PUSH: _push}
+
+
+def run(home: Path, messages: int, seed: int, channel: Channel = Channel.EMAIL) -> Outcome:
     """Deliver so many ``messages`` while workers are killed; return what it came to."""
     started_s = time.monotonic()
-    with serving(seed) as (server, port):
-        email = f"smtp://{LOOPBACK}:{port}?from=alerts@example.com&starttls=never&timeout=2"
-        rules = home / "rules.toml"
-        home.mkdir(parents=True)
-        rules.write_text("rule = []\n")
-        with machine(home / "house", rules, CHANGEOVER_EMAIL=email) as house:
+    faults = Faults(seed, FAULTS)
+    rules = home / "rules.toml"
+    home.mkdir(parents=True)
+    rules.write_text("rule = []\n")
+    with PROVIDERS[channel](faults, home) as url:
+        name = f"CHANGEOVER_{channel.name}"
+        secret = {f"{name}_SECRET_FILE": str(home / "secret")} if channel in HAS_SECRET else {}
+        env: dict[str, Any] = {name: url, **secret}
+        with machine(home / "house", rules, **env) as house:
             for number in range(1, WORKERS + 1):
                 house.start_worker("deliver", number)
-            told = [alone(number) for number in range(messages)]
-            asyncio.run(_write(house.servers, told))
+            told = [alone(number, channel) for number in range(messages)]
+            asyncio.run(_write(house.servers, channel, told))
             kills = _kill(house, {each.id for each in told}, random.Random(seed))
             records = [json.loads(each) for each in house.values(topics.DELIVERIES)]
     ended, unknown = _ended(records), _named(records, "unknown")
+    names = {each.id: each.address if channel is Channel.SMS else each.id for each in told}
+    taken = {identity: faults.taken[name] for identity, name in names.items()}
     wrong = [f"{each.id}: it did not end" for each in told if each.id not in ended]
-    wrong += [f"{each.id}: lost" for each in told if not server.taken[each.id]]
-    twice = {identity for identity, count in server.taken.items() if count > 1}
+    wrong += [f"{identity}: lost" for identity, count in taken.items() if not count]
+    twice = {identity for identity, count in taken.items() if count > 1}
     wrong += [f"{identity}: twice, and not unknown" for identity in twice - unknown]
     seconds = round(time.monotonic() - started_s, 1)
-    return Outcome(messages, kills, dict(server.faults), len(unknown), len(twice), seconds, wrong)
+    return Outcome(
+        channel.value,
+        messages,
+        kills,
+        dict(faults.counts),
+        len(unknown),
+        len(twice),
+        seconds,
+        wrong,
+    )
 
 
-async def _write(servers: str, messages: list[Message]) -> None:
+async def _write(servers: str, channel: Channel, messages: list[Message]) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=servers)
     await producer.start()
     try:
         for each in messages:
-            await producer.send(topics.EMAIL, codec.encode(each), each.recipient.encode())
+            await producer.send(channel.value, codec.encode(each), each.recipient.encode())
     finally:
         await producer.stop()
 
@@ -170,9 +203,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--channel", type=Channel, choices=tuple(Channel), default=Channel.EMAIL)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = run(Path(folder) / "home", given.messages, given.seed)
+        outcome = run(Path(folder) / "home", given.messages, given.seed, given.channel)
     sys.stdout.write(json.dumps(msgspec.to_builtins(outcome), indent=2) + "\n")
     sys.exit(1 if outcome.wrong else 0)
 

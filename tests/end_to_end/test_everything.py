@@ -12,7 +12,8 @@ import httpx2
 import pytest
 
 from app.broker.ports import LOOPBACK, free_port
-from tests.chaos.deliver import serving
+from tests.chaos.deliver import mails
+from tests.chaos.faults import Faults
 from tests.end_to_end.machine import COMMAND, eventually
 
 pytestmark = pytest.mark.kafka
@@ -93,7 +94,8 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_demo_tells_its_story_by_mail_too_and_leaves_nothing(tmp_path: Path) -> None:
-    with serving(faults={}) as (server, port):
+    faults = Faults(0, {})
+    with mails(faults) as port:
         mail = f"smtp://{LOOPBACK}:{port}?from=alerts@example.com&starttls=never"
         env = os.environ | {"CHANGEOVER_HOME": str(tmp_path), "CHANGEOVER_EMAIL": mail}
         done = subprocess.run(
@@ -106,6 +108,6 @@ def test_the_demo_tells_its_story_by_mail_too_and_leaves_nothing(tmp_path: Path)
     assert "decisions: 3 fired, 3 resolved, 1 suppressed, 1 suppressed_resolved" in done.stderr
     assert re.search(r"audit: \d+ events decided again, 0 differences", done.stderr)
     # Of 24 one text left by the modem; two were over while a cap held them back.
-    assert (len(outbox), sorted(server.taken.values())) == (9, [1] * 12)
+    assert (len(outbox), sorted(faults.taken.values())) == (9, [1] * 12)
     assert sum("one episode was suppressed" in path.read_text() for path in outbox) == 1
     assert left(tmp_path) == []

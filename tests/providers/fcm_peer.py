@@ -15,8 +15,18 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from googleapiclient import discovery_cache
 
+from tests.chaos.faults import Faults
+
 PROJECT = "changeover-tests"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+HANGS_S = 6.0
+# A fault before a message was taken, and after.
+BEFORE: dict[str, tuple[int, str] | str] = {
+    "later": (429, "QUOTA_EXCEEDED"),
+    "broken": (500, "INTERNAL"),
+    "drops before": "drop",
+}
+AFTER = {"drops after": "drop", "garbage": "garbage", "hangs": "hangs"}
 STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -36,7 +46,8 @@ class Peer:
     garbage.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
         self.answers: dict[str, tuple[int, str] | str] = {}
         self.bodies: list[dict[str, Any]] = []
         self.asked = Counter[str]()
@@ -67,7 +78,14 @@ class Peer:
         self.asked[address] += 1
         if self.wait_s:
             await asyncio.sleep(self.wait_s)
-        answer = self.answers.get(address, "")
+        key = body["message"]["android"]["collapse_key"]
+        fault = self.faults.next(key)
+        answer = BEFORE.get(fault) or self.answers.get(address, "")
+        if not answer:
+            self.faults.taken[key] += 1
+            answer = AFTER.get(fault, "")
+        if answer == "hangs":
+            await asyncio.sleep(HANGS_S)
         if answer == "hang":
             await self._hung.wait()
         if answer == "drop" and request.transport is not None:
@@ -103,9 +121,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def fcm(context: ssl.SSLContext) -> AsyncIterator[Peer]:
-    """Enter with a stand-in that listens on a port of its own."""
-    peer = Peer()
+async def fcm(context: ssl.SSLContext, faults: Faults | None = None) -> AsyncIterator[Peer]:
+    """Enter with a stand-in that listens on a port of its own. faults: what it does by chance."""
+    peer = Peer(faults or Faults(0, {}))
     app = web.Application()
     app.router.add_post(f"/v1/projects/{PROJECT}/messages:send", peer.send)
     app.router.add_post("/token", peer.token)

@@ -13,6 +13,7 @@ from app.providers.twilio import Twilio
 from app.providers.twilio_account import read_account
 from app.settings import SettingsError
 from schemas.delivery import Channel
+from tests.chaos.faults import Faults
 from tests.providers.smtp_texts import a_text
 from tests.providers.twilio_peer import ACCOUNT, TOKEN, Peer, twilio
 
@@ -139,7 +140,7 @@ def test_what_may_have_been_taken_is_unknown(how: str) -> None:
 
 def test_what_surely_did_not_leave_may_be_tried_again() -> None:
     async def run() -> Answer:
-        peer = Peer()
+        peer = Peer(Faults(0, {}))
         peer.api = f"http://127.0.0.1:{free_port()}"
         provider = account(peer)
         (answer,) = await provider.send([an_sms()])

@@ -2,17 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientConnectorError, ClientSession, web
 from twilio.request_validator import RequestValidator
+
+from tests.chaos.faults import Faults
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "a-token-of-tests"  # noqa: S105 - of no account
 CREATED = 201
+HANGS_S = 6.0
+# A fault before a text was taken, and after.
+BEFORE: dict[str, tuple[int, int] | str] = {
+    "later": (429, 20429),
+    "broken": (500, 20500),
+    "drops before": "drop",
+}
+AFTER = {"drops after": "drop", "garbage": "garbage", "hangs": "hangs"}
 
 
 class Peer:
@@ -22,7 +32,8 @@ class Peer:
     An answer is a status with a code, as (429, 20429), or a word: hang, drop, garbage.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
         self.answers: list[tuple[int, int] | str] = []
         self.asked: list[str] = []
         self.forms: list[dict[str, str]] = []
@@ -45,18 +56,23 @@ class Peer:
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Take a text, or fail as it was told."""
+        self.asked.append(request.method)
         form = {name: str(value) for name, value in (await request.post()).items()}
         self.forms.append(form)
-        failed = await self._failed(request)
+        fault = self.faults.next(form["To"])
+        failed = await self._failed(request, BEFORE.get(fault))
         if failed is not None:
             return failed
         sid = self.holds(form["Body"], form["To"], status="queued")
         if "StatusCallback" in form:
             self._calls.add(asyncio.create_task(self._call_back(form["StatusCallback"], sid)))
-        return web.json_response(self.messages[0] | {"sid": sid}, status=CREATED)
+        self.faults.taken[form["To"]] += 1
+        after = await self._failed(request, AFTER.get(fault, ""))
+        return after or web.json_response({"sid": sid, "status": "queued"}, status=CREATED)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         """Return the texts to a number, the newest first."""
+        self.asked.append(request.method)
         failed = await self._failed(request)
         if failed is not None:
             return failed
@@ -71,15 +87,20 @@ class Peer:
                 fields = {"MessageSid": sid, "MessageStatus": status, "ErrorCode": ""}
                 signature = RequestValidator(TOKEN).compute_signature(url, fields)
                 headers = {"X-Twilio-Signature": signature}
-                async with session.post(url, data=fields, headers=headers) as answer:
-                    self.called_back.append(answer.status)
+                with suppress(ClientConnectorError):  # whoever is not there hears nothing
+                    async with session.post(url, data=fields, headers=headers) as answer:
+                        self.called_back.append(answer.status)
 
-    async def _failed(self, request: web.Request) -> web.StreamResponse | None:
-        self.asked.append(request.method)
+    async def _failed(
+        self, request: web.Request, answer: tuple[int, int] | str | None = None
+    ) -> web.StreamResponse | None:
         self.connections.add(request.transport)
         if self.wait_s:
             await asyncio.sleep(self.wait_s)
-        answer = self.answers.pop(0) if self.answers else ""
+        if answer is None:
+            answer = self.answers.pop(0) if self.answers else ""
+        if answer == "hangs":
+            await asyncio.sleep(HANGS_S)
         if answer == "hang":
             await self._hung.wait()
         if answer == "drop" and request.transport is not None:
@@ -100,9 +121,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def twilio() -> AsyncIterator[Peer]:
-    """Enter with a stand-in that listens on a port of its own."""
-    peer = Peer()
+async def twilio(faults: Faults | None = None) -> AsyncIterator[Peer]:
+    """Enter with a stand-in that listens on a port of its own. faults: what it does by chance."""
+    peer = Peer(faults or Faults(0, {}))
     app = web.Application()
     app.router.add_post("/2010-04-01/Accounts/{sid}/Messages.json", peer.create)
     app.router.add_get("/2010-04-01/Accounts/{sid}/Messages.json", peer.list)
