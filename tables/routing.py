@@ -143,10 +143,16 @@ def route(
 
 
 def first(reach: Iterable[Reach]) -> tuple[Recipient, ...]:
-    """Return who is told at once: owners and watchers; operators where there is nobody else."""
-    always = [each for each in reach if each.when is When.ALWAYS]
-    near = tuple(each.to for each in always if each.role is not Role.OPERATOR)
-    return near or tuple(each.to for each in always)
+    """Return who is told at once: owners and watchers; operators where there is nobody else.
+
+    Where nobody is told at once by any channel, nobody could leave that unanswered: then by those
+    channels that are for what is.
+    """
+    told: dict[tuple[bool, When], list[Recipient]] = {}
+    for each in reach:
+        told.setdefault((each.role is Role.OPERATOR, each.when), []).append(each.to)
+    turns = [(far, when) for far in (False, True) for when in (When.ALWAYS, When.UNANSWERED)]
+    return next((tuple(told[turn]) for turn in turns if turn in told), ())
 
 
 def take_note(book: Book, taken: Taken) -> tuple[Book, tuple[Recipient, ...]]:

@@ -196,6 +196,22 @@ def test_what_this_worker_is_sending_goes_on_through_a_rebalance(world: World) -
     assert world.kinds == ["queued", "attempt", "sent"]
 
 
+def test_an_address_that_is_dead_is_suppressed_also_after_a_restart(world: World) -> None:
+    async def live() -> None:
+        await settled(world)
+        world.provider.answer = Answer(Verdict.REFUSED, reason="gone", dead=True)
+        world.write(Queued(message=message(1), terms=NOTHING))
+        await world.work()
+        world.post = world.worker()
+
+    asyncio.run(live())
+    once, again = world.suppressed
+
+    assert world.kinds == ["queued", "attempt", "failed"]
+    assert once == again
+    assert once[:3] == (Channel.SMS, "+15550100", "gone")
+
+
 def test_copies_of_an_attempt_begin_nothing(world: World) -> None:
     async def live() -> None:
         await settled(world)

@@ -192,6 +192,15 @@ def test_owners_and_watchers_are_told_at_once_and_operators_where_there_is_nobod
     assert first([]) == ()
 
 
+def test_who_is_told_at_once_by_no_channel_is_told_by_those_for_what_is_unanswered() -> None:
+    later = [Reach(each.to, each.role, each.position, When.UNANSWERED) for each in REACH]
+    owners = {each.to for each in later if each.role is not Role.OPERATOR}
+    operator = [each for each in REACH if each.role is Role.OPERATOR]
+
+    assert set(first(later)) == owners
+    assert set(first([*later, *operator])) == owners
+
+
 def test_what_nobody_answers_goes_to_the_next_channel_then_to_the_next_person() -> None:
     book, _ = route(Book(), FIRED, first(REACH))
     told = []
