@@ -9,7 +9,9 @@ from app.cli.exchange import add_exchange
 from app.cli.opening import directory, found, put
 from app.cli.showing import show_json, show_table
 from app.directory import Contact, DirectoryError, Person
+from app.directory.directory import Change
 from app.directory.entries import check_address
+from app.masking import masked
 from schemas.delivery import Channel
 
 WHEN = "always, unanswered, never, or for each severity, as critical=always,warning=unanswered."
@@ -107,16 +109,28 @@ def remove(person: str) -> None:
 
 @people.command()
 @click.option("--last", "-n", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--reveal", is_flag=True, help="Show addresses whole.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def log(last: int, as_json: bool) -> None:
+def log(last: int, reveal: bool, as_json: bool) -> None:
     """Show who changed what in the directory, oldest first."""
     with directory() as opened:
-        changes = opened.changes(last)
+        changes = [each if reveal else _hidden(each) for each in opened.changes(last)]
     if as_json:
         show_json([msgspec.structs.asdict(each) for each in changes])
         return
     rows = [(each.at, each.author, each.what, each.key, each.after or "-") for each in changes]
     show_table(("time", "by", "what", "of", "is now"), rows)
+
+
+def _hidden(change: Change) -> Change:
+    """Return ``change`` without the address that it is about, if it is about one."""
+    *_, channel, address = ("", *change.key.split(" "))
+    if channel not in tuple(Channel):
+        return change
+    shown = masked(channel, address)
+    texts = (each.replace(address, shown) for each in (change.key, change.before, change.after))
+    key, before, after = texts
+    return msgspec.structs.replace(change, key=key, before=before, after=after)
 
 
 def _change(person: str, given: dict[str, Any], example: str) -> None:

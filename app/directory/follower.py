@@ -6,6 +6,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.directory.entries import DirectoryError
 from app.directory.snapshot import Snapshot
 
 log = structlog.get_logger()
@@ -35,6 +36,7 @@ class Follower:
         self._snapshot: Snapshot | None = None
         self._down = False
         self._over = threading.Event()
+        self._first = threading.Lock()
 
     @property
     def known(self) -> Snapshot | None:
@@ -45,12 +47,13 @@ class Follower:
         """Return the directory as it is, or as it last was while its database is down.
 
         Raises:
-            SQLAlchemyError: it was never read.
+            SQLAlchemyError: it was never read. DirectoryError, ValueError: it holds what cannot be.
         """
-        if self._snapshot is None:
-            self._snapshot = self._source.snapshot()
-            threading.Thread(target=self._follow, name="directory", daemon=True).start()
-        return self._snapshot
+        with self._first:
+            if self._snapshot is None:
+                self._snapshot = self._source.snapshot()
+                threading.Thread(target=self._follow, name="directory", daemon=True).start()
+            return self._snapshot
 
     def refresh(self) -> None:
         """Read the directory again if it was changed, and say once when it cannot be read."""
@@ -58,7 +61,7 @@ class Follower:
             known = self._snapshot
             if known is None or self._source.revision() != known.revision:
                 self._snapshot = self._source.snapshot()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, DirectoryError, ValueError) as error:  # or a row edited by hand
             if not self._down:
                 log.warning("directory_unreadable", reason=str(error).splitlines()[0])
             self._down = True

@@ -44,14 +44,14 @@ class Receipts:
         self._links, self._write, self._clock = links, write, clock
         self._seen = OrderedDict[tuple[str, bool], None]()
 
-    async def take(self, token: str, receipt: Receipt | None) -> None:
-        """Write ``receipt`` of the text that ``token`` names; None: it says nothing final.
+    async def take(self, token: str, channel: Channel, receipt: Receipt | None) -> None:
+        """Write ``receipt`` of the text on ``channel`` that ``token`` names; None: nothing final.
 
         Raises:
             HTTPException: we did not make the token, it is too old, or this was said already.
         """
         about = self._links.read(token, About)
-        if about is None:
+        if about is None or about.channel is not channel:
             raise HTTPException(404, "there is no such text")
         if self._clock() * 1_000 > about.useful_ms + LATEST_MS:
             raise HTTPException(410, "that was too long ago")
@@ -85,7 +85,7 @@ def create(
         url = links.at(request.url.path)
         if twilio_token is not None and not signed(url, fields, signature, twilio_token):
             raise HTTPException(403, "Twilio did not sign this")
-        await receipts.take(token, status_of(fields))
+        await receipts.take(token, Channel.SMS, status_of(fields))
 
     @app.post("/bounces", status_code=204)
     async def bounce(request: Request) -> None:
@@ -93,7 +93,7 @@ def create(
         if found is None:
             raise HTTPException(422, "it says of no mail of ours what became of it")
         link, receipt = found
-        await receipts.take(link.rpartition("/")[2], receipt)
+        await receipts.take(link.rpartition("/")[2], Channel.EMAIL, receipt)
 
     @app.get("/unsubscribe/{token}")
     async def ask(token: str) -> Response:

@@ -177,6 +177,9 @@ def test_a_silence_is_shown_and_ended(house: None) -> None:
 def test_who_changed_what_is_kept(house: None) -> None:
     changes = json.loads(done("people log --json -n 1"))
 
+    assert "+2348012345678" not in done("people log")
+    assert "ann sms +23…78" in done("people log")
+    assert "ann sms +2348012345678" in done("people log --reveal")
     assert changes[0]["what"] == "device"
     assert json.loads(changes[0]["after"])["owners"] == ["ann"]
 

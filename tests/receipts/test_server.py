@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from fastapi import HTTPException
 from fastapi.testclient import TestClient
@@ -109,7 +110,7 @@ def test_what_comes_days_later_is_refused(late_ms: int, status: int) -> None:
     receipts = Receipts(OURS, world.write, lambda: (NOW_MS + LATEST_MS + late_ms) / 1_000)
     refused = 0
     try:
-        asyncio.run(receipts.take(token(OURS.receipt(ABOUT)), None))
+        asyncio.run(receipts.take(token(OURS.receipt(ABOUT)), Channel.SMS, None))
     except HTTPException as error:
         refused = error.status_code
 
@@ -118,13 +119,16 @@ def test_what_comes_days_later_is_refused(late_ms: int, status: int) -> None:
 
 def test_a_mail_that_came_back_is_a_receipt_too() -> None:
     world = World()
-    mail = bounced("failed", "5.1.1").replace(LINK.encode(), OURS.receipt(FRESH).encode())
+    about = msgspec.structs.replace(FRESH, channel=Channel.EMAIL)
+    mail = bounced("failed", "5.1.1").replace(LINK.encode(), OURS.receipt(about).encode())
 
     assert world.client.post("/bounces", content=mail).status_code == 204
     ((_, record),) = world.written
     assert isinstance(record, Failed)
     assert record.dead
     assert world.client.post("/bounces", content=mail).status_code == 409
+    of_a_text = bounced("failed", "5.1.1").replace(LINK.encode(), OURS.receipt(FRESH).encode())
+    assert world.client.post("/bounces", content=of_a_text).status_code == 404
     assert world.client.post("/bounces", content=b"rubbish").status_code == 422
     assert world.client.post("/bounces", content=bounced("failed", "5.1.1")).status_code == 404
     assert world.client.post("/bounces", content=b"x" * 1_000_001).status_code == 413
