@@ -13,6 +13,7 @@ demo: .venv/server ## Show the product at work; ONCE=1 ends by itself after 150 
 test: .venv/dev check ## Run every check and every test
 	@deploy/prerequisites modems
 	@deploy/prerequisites databases
+	@deploy/prerequisites mails
 	@deploy/prerequisites prism
 	@$(BIN)/pytest -q
 

@@ -18,7 +18,13 @@ def outgoing(text: Text, links: Links) -> Outgoing:
     email = last.channel is Channel.EMAIL
     first = text.covers[0].message
     about = About(
-        last.recipient, last.channel, first.id, first.notification, text.attempt, text.useful_ms
+        last.recipient,
+        last.channel,
+        last.address,
+        first.id,
+        first.notification,
+        text.attempt,
+        text.useful_ms,
     )
     return Outgoing(
         id=text.name,

@@ -23,6 +23,7 @@ class About(msgspec.Struct, frozen=True, array_like=True, tag="r"):
 
     recipient: str
     channel: Channel
+    address: str
     message: str
     notification: str
     attempt: str

@@ -39,9 +39,15 @@ Suppress = Callable[[Channel, str, str, int], bool]
 class Receipts:
     """Turns what came back into records on ``deliveries``."""
 
-    def __init__(self, links: Links, write: Write, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        links: Links,
+        write: Write,
+        suppress: Suppress,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """write: writes a record for a recipient, and returns once the broker has it."""
-        self._links, self._write, self._clock = links, write, clock
+        self._links, self._write, self._suppress, self._clock = links, write, suppress, clock
         self._seen = OrderedDict[tuple[str, bool], None]()
 
     async def take(self, token: str, channel: Channel, receipt: Receipt | None) -> None:
@@ -61,6 +67,11 @@ class Receipts:
         if said in self._seen:
             raise HTTPException(409, "that was said already")
         await self._write(about.recipient, _record(about, receipt))
+        if receipt.dead:  # the outbox may have forgotten the text by now
+            now_ms = round(self._clock() * 1_000)
+            await asyncio.to_thread(
+                self._suppress, about.channel, about.address, receipt.reason, now_ms
+            )
         self._seen[said] = None
         if len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
@@ -75,7 +86,7 @@ def create(
     Twilio signs; None: it does not, and our own MAC has to do.
     """
     app = FastAPI(title="Changeover receipts", docs_url=None, redoc_url=None, openapi_url=None)
-    receipts = Receipts(links, write)
+    receipts = Receipts(links, write, suppress)
 
     @app.post("/receipts/{token}", status_code=204)
     async def status(token: str, request: Request) -> None:

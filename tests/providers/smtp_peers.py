@@ -15,7 +15,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 DROP, HANG = "drop", "hang"
 STARTS_WITHIN_S = 20
-SINK = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+POSTFIX = Path(__file__).parents[2] / ".cache" / "postfix" / "usr"  # deploy/prerequisites mails
+SINK = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin:{POSTFIX / 'sbin'}")
 LISTENS = "0A"  # in /proc/net/tcp: TCP_LISTEN
 
 
@@ -174,7 +175,8 @@ def sink(folder: Path, *switches: str) -> Iterator[int]:
     assert SINK is not None
     # It wants another user when it is root's, and that user may not write where root's tests do.
     argv = [SINK, *(["-u", "root"] if os.getuid() == 0 else []), "-d", f"{folder}/mail.", *switches]
-    process = subprocess.Popen([*argv, "127.0.0.1:0", "100"])
+    env = os.environ | {"LD_LIBRARY_PATH": str(POSTFIX / "lib" / "postfix")}
+    process = subprocess.Popen([*argv, "127.0.0.1:0", "100"], env=env)
     try:
         yield _port(process)
     finally:

@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from twilio.request_validator import RequestValidator
 
 from app.receipts import server
-from app.receipts.links import About
 from app.receipts.server import LATEST_MS, Receipts
 from schemas.delivery import Channel, Delivered, Delivery, Failed
 from tests.receipts.test_bounces import LINK, bounced
@@ -25,7 +24,7 @@ NAMED: dict[str, Any] = {
     "channel": Channel.SMS,
     "attempt": ABOUT.attempt,
 }
-FRESH = About("ann", Channel.SMS, ABOUT.message, ABOUT.notification, ABOUT.attempt, 4 * 10**12)
+FRESH = msgspec.structs.replace(ABOUT, useful_ms=4 * 10**12)
 
 
 class World:
@@ -73,6 +72,7 @@ def test_a_loss_says_whether_it_may_be_tried_again() -> None:
 
     reason = "Twilio: undelivered, error 30005"
     assert world.written == [("ann", Failed(**NAMED, reason=reason, dead=True))]
+    assert world.suppressed == [("sms", "+15550100")]
 
 
 def test_a_replay_is_refused_and_another_end_is_not() -> None:
@@ -107,7 +107,9 @@ def test_nobody_else_is_believed() -> None:
 @pytest.mark.parametrize(("late_ms", "status"), [(0, 0), (1, 410)])
 def test_what_comes_days_later_is_refused(late_ms: int, status: int) -> None:
     world = World()
-    receipts = Receipts(OURS, world.write, lambda: (NOW_MS + LATEST_MS + late_ms) / 1_000)
+    receipts = Receipts(
+        OURS, world.write, world.suppress, lambda: (NOW_MS + LATEST_MS + late_ms) / 1_000
+    )
     refused = 0
     try:
         asyncio.run(receipts.take(token(OURS.receipt(ABOUT)), Channel.SMS, None))
