@@ -23,6 +23,7 @@ COMMANDS = {
     "devices": "Devices, their groups, and who has to do with them.",
     "groups": "Devices that have something in common, and who sees to them.",
     "silences": "Nothing is told for a while, of a device, a group, or at all.",
+    "database": "Of which version the directory's tables are.",
     "route": "Who would be told, by what, and why or why not.",
     "channels": "How messages leave: list the channels, and try one.",
     "receipts": "Take what providers say later, and mails that came back.",

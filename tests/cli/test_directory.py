@@ -236,6 +236,17 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
     assert done("people import", str(file)).endswith("2 persons, 2 changed\n")
 
 
+def test_the_tables_go_back_for_an_older_program() -> None:
+    assert run("database status").exit_code == 1  # there are none yet
+    done("people add ann")
+    assert json.loads(done("database status --json")) == {"version": "0002", "program": "0002"}
+    done("database downgrade 0001 --yes")
+    assert "of version 0001, the program is for 0002" in run("database status").output
+    done("database upgrade")
+    assert [each["person"] for each in json.loads(done("people list --json"))] == ["ann"]
+    assert "Error: directory: " in run("database downgrade nonsense --yes").output
+
+
 def test_a_channel_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHANGEOVER_OUTBOX", str(tmp_path))
     assert done("channels list") == "channel\tprovider\nemail\tfolder\nsms\tfolder\npush\tfolder\n"
