@@ -119,8 +119,17 @@ def _push(faults: Faults, home: Path) -> Iterator[str]:
 PROVIDERS = {Channel.EMAIL: _email, Channel.SMS: _sms, Channel.PUSH: _push}
 
 
-def run(home: Path, messages: int, seed: int, channel: Channel = Channel.EMAIL) -> Outcome:
-    """Deliver so many ``messages`` while workers are killed; return what it came to."""
+def run(
+    home: Path,
+    messages: int,
+    seed: int,
+    channel: Channel = Channel.EMAIL,
+    kills_for_s: float = KILLS_FOR_S,
+) -> Outcome:
+    """Deliver so many ``messages`` while workers are killed; return what it came to.
+
+    kills_for_s: at most; what is unknown again and again waits for longer each time.
+    """
     started_s = time.monotonic()
     faults = Faults(seed, FAULTS)
     rules = home / "rules.toml"
@@ -135,7 +144,8 @@ def run(home: Path, messages: int, seed: int, channel: Channel = Channel.EMAIL) 
                 house.start_worker("deliver", number)
             told = [alone(number, channel) for number in range(messages)]
             asyncio.run(_write(house.servers, channel, told))
-            kills = _kill(house, {each.id for each in told}, random.Random(seed))
+            ids = {each.id for each in told}
+            kills = _kill(house, ids, random.Random(seed), kills_for_s)
             records = [json.loads(each) for each in house.values(topics.DELIVERIES)]
     ended, unknown = _ended(records), _named(records, "unknown")
     names = {each.id: each.address if channel is Channel.SMS else each.id for each in told}
@@ -167,10 +177,10 @@ async def _write(servers: str, channel: Channel, messages: list[Message]) -> Non
         await producer.stop()
 
 
-def _kill(house: Machine, told: set[str], chance: random.Random) -> int:
+def _kill(house: Machine, told: set[str], chance: random.Random, for_s: float) -> int:
     """Kill a worker now and then until all of ``told`` have ended; return how often."""
     kills, began_s = 0, time.monotonic()
-    kill_until_s, deadline_s = began_s + KILLS_FOR_S, began_s + ENDS_WITHIN_S
+    kill_until_s, deadline_s = began_s + for_s, began_s + ENDS_WITHIN_S
     while time.monotonic() < deadline_s:
         time.sleep(chance.uniform(0.5, 4))
         records = [json.loads(each) for each in house.values(topics.DELIVERIES)]

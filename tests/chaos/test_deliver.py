@@ -14,7 +14,7 @@ pytestmark = pytest.mark.kafka
 def test_no_message_is_lost_and_what_arrives_twice_was_called_unknown(
     tmp_path: Path, channel: Channel
 ) -> None:
-    outcome = run(tmp_path / "home", messages=200, seed=7, channel=channel)
+    outcome = run(tmp_path / "home", messages=200, seed=7, channel=channel, kills_for_s=20)
     print(f"\n{outcome}")
 
     assert outcome.wrong == []
