@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from app.providers.firebase_answers import became, failed
 from app.providers.firebase_message import written
 from app.providers.firebase_project import Project, read_project
-from app.providers.provider import LONGEST_REASON, Answer, Outgoing, Verdict, one_line
+from app.providers.provider import Answer, Outgoing, Verdict, one_line
 
 AT_ONCE = 20  # ``send_each`` starts a thread for each; what a crash leaves unknown is no more
 CALLS = 5  # more threads are in each other's way: 50 by 4 sent fewer a second
@@ -103,7 +103,7 @@ class Firebase:
                     )
                 except GoogleAuthError as error:
                     down = isinstance(error, RefreshError) and not error.retryable
-                    reason = one_line(f"not signed in: {error.args[0]}")[:LONGEST_REASON]
+                    reason = one_line(f"not signed in: {error.args[0]}")
                     return Answer(Verdict.DOWN if down else Verdict.RETRY, reason=reason)
             self._session.headers["Authorization"] = f"Bearer {self._credential.token}"
         return None

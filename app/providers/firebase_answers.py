@@ -9,7 +9,8 @@ import requests
 from firebase_admin import exceptions, messaging
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from app.providers.provider import LONGEST_REASON, Answer, Verdict, one_line
+from app.providers.given import read_seconds
+from app.providers.provider import Answer, Verdict, one_line
 
 QUOTA_S = 60.0  # "minimum initial delay": QUOTA_EXCEEDED, for what sends no Retry-After
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
@@ -41,12 +42,12 @@ def failed(error: exceptions.FirebaseError) -> Answer:
     reply = error.http_response
     if reply is None:
         return _unanswered(error.cause)
-    reason = one_line(f"{reply.status_code} {error}")[:LONGEST_REASON]
+    reason = one_line(f"{reply.status_code} {error}")
     verdict = next((verdict for kind, verdict in KINDS if isinstance(error, kind)), None)
     if verdict is None:
         known = BAD <= reply.status_code < BROKEN
         verdict = Verdict.REFUSED if known else Verdict.UNKNOWN
-    after_s = _seconds(reply.headers.get("Retry-After", ""))
+    after_s = read_seconds(reply.headers.get("Retry-After", ""))
     if isinstance(error, exceptions.ResourceExhaustedError):
         after_s = after_s or QUOTA_S
     return Answer(verdict, reason=reason, after_s=after_s, dead=_dead(error, reply))
@@ -67,20 +68,15 @@ def _of_address(reply: requests.Response) -> bool:
 
 def _unanswered(cause: Exception | None) -> Answer:
     if isinstance(cause, requests.exceptions.SSLError):
-        return Answer(Verdict.DOWN, reason=one_line(f"no TLS with FCM: {cause}")[:LONGEST_REASON])
-    reason = one_line(f"{type(cause).__name__}: {cause}")[:LONGEST_REASON]
+        return Answer(Verdict.DOWN, reason=one_line(f"no TLS with FCM: {cause}"))
+    reason = one_line(f"{type(cause).__name__}: {cause}")
     never = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
     if isinstance(cause, requests.exceptions.ConnectTimeout) or isinstance(_root(cause), never):
         return Answer(Verdict.RETRY, reason=reason)
-    return Answer(Verdict.UNKNOWN, reason=f"{reason}; it may have been sent"[:LONGEST_REASON])
+    return Answer(Verdict.UNKNOWN, reason=f"{reason}; it may have been sent")
 
 
 def _root(error: Exception | None) -> object:
     """Return why a connection could not be used, as urllib3 has it."""
     argument = error.args[0] if error is not None and error.args else None
     return getattr(argument, "reason", argument)
-
-
-def _seconds(given: str) -> float | None:
-    """Return a Retry-After in seconds; of a date nobody knows whose clock it is by."""
-    return float(given) if given.isdecimal() else None

@@ -11,6 +11,11 @@ from schemas.delivery import Channel
 SHORTEST_S, LONGEST_S = 0.05, 600.0
 
 
+def read_seconds(retry_after: str) -> float | None:
+    """Return a Retry-After in seconds; of a date nobody knows whose clock it is by."""
+    return float(retry_after) if retry_after.isdecimal() else None
+
+
 def wrong(channel: Channel, what: str, remedy: str) -> NoReturn:
     """Raise a SettingsError. What was given is never repeated: it may hold a secret."""
     raise SettingsError(f"{channel}: {what}: {remedy}") from None

@@ -104,5 +104,5 @@ class Provider(Protocol):
 
 
 def one_line(said: str) -> str:
-    """Return ``said`` as one line that can be stored and shown."""
-    return UNREADABLE.sub(" ", said).strip()
+    """Return ``said`` as one line that can be stored and shown, or how it begins."""
+    return UNREADABLE.sub(" ", said).strip()[:LONGEST_REASON]

@@ -20,7 +20,7 @@ from aiosmtplib import (
 from aiosmtplib.protocol import SMTPProtocol
 
 from app.masking import masked
-from app.providers.provider import LONGEST_REASON, Answer, Verdict, one_line
+from app.providers.provider import Answer, Verdict, one_line
 from app.providers.smtp_answers import DONE, Step, broke, down, replied
 from app.providers.smtp_server import HOST, Server
 
@@ -203,7 +203,7 @@ class Line:
         if recipient:
             address = re.compile(re.escape(recipient), re.IGNORECASE)
             reason = address.sub(lambda _: masked("email", recipient), reason)
-        return msgspec.structs.replace(answer, reason=one_line(reason)[:LONGEST_REASON])
+        return msgspec.structs.replace(answer, reason=one_line(reason))
 
 
 def _own_name() -> str:

@@ -17,7 +17,8 @@ from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioS
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from app.providers.provider import LONGEST_REASON, Answer, Outgoing, Verdict, one_line
+from app.providers.given import read_seconds
+from app.providers.provider import Answer, Outgoing, Verdict, one_line
 from app.providers.twilio_account import Account, read_account
 from app.providers.twilio_answers import BAD, refused, status_of
 
@@ -133,7 +134,7 @@ class Twilio:
         return Answer(Verdict.RETRY, reason=what)
 
     def _plain(self, said: str) -> str:
-        return one_line(said.replace(self._account.secret, "…"))[:LONGEST_REASON]
+        return one_line(said.replace(self._account.secret, "…"))
 
 
 class _Seen:
@@ -183,7 +184,7 @@ class _Http:
             trace_request_ctx=seen,
         ) as response:
             seen.status = response.status
-            seen.after_s = _seconds(response.headers.get("Retry-After", ""))
+            seen.after_s = read_seconds(response.headers.get("Retry-After", ""))
             return Response(response.status, await response.text(errors="replace"))
 
     async def close(self) -> None:
@@ -205,8 +206,3 @@ class _Http:
 async def _left(_session: Any, context: SimpleNamespace, _: Any) -> None:
     seen: _Seen = context.trace_request_ctx
     seen.left = True
-
-
-def _seconds(given: str) -> float | None:
-    """Return a Retry-After in seconds; of a date nobody knows whose clock it is by."""
-    return float(given) if given.isdecimal() else None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from twilio.request_validator import RequestValidator
 
-from app.providers.provider import LONGEST_REASON, Answer, Receipt, Verdict, one_line
+from app.providers.provider import Answer, Receipt, Verdict, one_line
 
 BUSY = frozenset({14107, 20429, 21611})  # too many requests; a number's queue is full
 # Credentials, a sender that is not ours, a service without one: nothing goes out with them.
@@ -30,7 +30,7 @@ def refused(status: int, code: int | None, message: str, after_s: float | None) 
 
     code: Twilio's own, if it named one. after_s: what it says of when to try again.
     """
-    reason = one_line(f"{status} {code or ''} {message}")[:LONGEST_REASON]
+    reason = one_line(f"{status} {code or ''} {message}")
     if status == TOO_MANY or code in BUSY:  # surely not processed: /docs/api/errors/20429
         return Answer(Verdict.RETRY, reason=reason, after_s=after_s)
     if status in {UNAUTHORIZED, FORBIDDEN, NOT_FOUND} or code in OURS:

@@ -4,7 +4,7 @@ import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 
-from app.providers.provider import LONGEST_REASON, RECEIPT_HEADER, Receipt, one_line
+from app.providers.provider import RECEIPT_HEADER, Receipt, one_line
 
 GONE = re.compile(r"5\.1\.(1|3|6|10)\b")  # RFC 3463, 3.2: there is no such mailbox
 PASSES = re.compile(r"4\.\d{1,3}\.\d{1,3}")
@@ -27,7 +27,7 @@ def read(mail: bytes) -> tuple[str, Receipt] | None:
         return about, Receipt("", arrived=True)
     again = PASSES.match(status) is not None
     dead = GONE.match(status) is not None
-    return about, Receipt("", arrived=False, reason=said[:LONGEST_REASON], again=again, dead=dead)
+    return about, Receipt("", arrived=False, reason=said, again=again, dead=dead)
 
 
 def _fields(part: Message) -> dict[str, str]:
