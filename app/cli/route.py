@@ -58,24 +58,24 @@ def route(
     silenced = snapshot.silenced(on, found.name, datetime.now(UTC))
     silence = "" if silenced is None else f"silenced by {silenced.author} until {silenced.until}"
     if as_json:
-        show_json(
-            {
-                "device": on,
-                "rule": found.name,
-                "severity": severity,
-                "silence": silence,
-                "people": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
-            }
-        )
+        people = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        what = {"device": on, "rule": found.name, "severity": severity}
+        show_json({**what, "silence": silence, "people": people})
     else:
-        click.echo(f"{on}: {found.name}, {severity}")
-        if silence:
-            click.echo(silence)
-        if on not in snapshot.holders and on not in snapshot.groups:
-            click.echo(f"nobody has to do with {on}: changeover devices add, or grant")
-        show_table(COLUMNS, rows)
+        _show(snapshot, on, f"{found.name}, {severity}", silence, rows)
     if "at once" not in told.values():
         raise click.exceptions.Exit(1)
+
+
+def _show(
+    snapshot: Snapshot, device: str, what: str, silence: str, rows: list[tuple[Any, ...]]
+) -> None:
+    click.echo(f"{device}: {what}")
+    if silence:
+        click.echo(silence)
+    if device not in snapshot.holders and device not in snapshot.groups:
+        click.echo(f"nobody has to do with {device}: changeover devices add, or grant")
+    show_table(COLUMNS, rows)
 
 
 def _told(considered: tuple[Considered, ...]) -> dict[Considered, str]:

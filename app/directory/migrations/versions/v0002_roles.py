@@ -28,10 +28,15 @@ def upgrade() -> None:
             f"person_id = person.id AND channel = '{channel}' AND NOT enabled)"
         )
     _new_contacts()
+    _new_roles()
+    _new_tables()
     op.execute(
         "INSERT INTO revision (id, number) "
         "SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM revision WHERE id = 1)"
     )
+
+
+def _new_roles() -> None:
     op.create_table("device_group", sa.Column("name", sa.String, primary_key=True))
     op.create_table("membership", _of("device"), _of("device_group", "group_name"))
     for on in ("device", "group"):
@@ -48,6 +53,9 @@ def upgrade() -> None:
         "SELECT device_name, person_id, 'owner', 0 FROM owner"
     )
     op.drop_table("owner")
+
+
+def _new_tables() -> None:
     op.create_table(
         "silence",
         sa.Column("id", sa.String, primary_key=True),
