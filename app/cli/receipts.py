@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from functools import partial
 
 import click
 import uvicorn
@@ -47,13 +48,14 @@ async def _serve(read: Settings, host: str, port: int | None) -> None:
             "environment: CHANGEOVER_PUBLIC_URL: without it no receipts are asked for"
         )
     directory = Directory(read.database_url)
+    suppress = partial(directory.suppress, author="receipts")
     async with kafka.producing(read.servers) as producer:
 
         async def write(recipient: str, record: Delivery) -> None:
             value = codec.encode(record)
             await producer.send_and_wait(topics.DELIVERIES, value, key=recipient.encode())
 
-        app = server.create(links.of(read), write, directory.suppress, _token(read))
+        app = server.create(links.of(read), write, suppress, _token(read))
         config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
         say(f"receipts at http://{host}:{port}/, from outside {read.public_url}")
         await uvicorn.Server(config).serve()

@@ -21,8 +21,8 @@ MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+"
 HOST = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 ADDRESSES = {
     Channel.EMAIL: (re.compile(rf"{MAILBOX}@{HOST}"), "an email address, as in ann@example.com"),
-    Channel.SMS: (re.compile(r"\+[1-9]\d{6,14}"), "an E.164 number, as in +2348012345678"),
-    Channel.PUSH: (re.compile(r"\S+"), "a registration without spaces"),
+    Channel.SMS: (re.compile(r"\+[1-9][0-9]{6,14}"), "an E.164 number, as in +2348012345678"),
+    Channel.PUSH: (re.compile(r"(?!fid:$)\S+"), "a registration without spaces"),
 }
 Flags = Mapping[Severity, When]
 Listed = Annotated[str, msgspec.Meta(max_length=LONGEST)]
@@ -225,6 +225,8 @@ def check_address(channel: Channel, address: str) -> None:
         DirectoryError: it cannot; the sentence shows one that could.
     """
     form, words = ADDRESSES[channel]
+    if len(address) > LONGEST:  # as in records: a longer one could not be told anything
+        raise DirectoryError(f"{channel}: an address has at most {LONGEST} characters")
     if not form.fullmatch(address) or not address.isprintable():
         raise DirectoryError(f"{channel}: {address!r} is not {words}")
 

@@ -61,7 +61,12 @@ class Follower:
             known = self._snapshot
             if known is None or self._source.revision() != known.revision:
                 self._snapshot = self._source.snapshot()
-        except (SQLAlchemyError, DirectoryError, ValueError) as error:  # or a row edited by hand
+        except (
+            SQLAlchemyError,
+            DirectoryError,
+            ValueError,
+            OverflowError,
+        ) as error:  # or a row edited by hand
             if not self._down:
                 log.warning("directory_unreadable", reason=str(error).splitlines()[0])
             self._down = True

@@ -62,8 +62,7 @@ def _dead(error: exceptions.FirebaseError, reply: requests.Response) -> bool:
 
 def _of_address(reply: requests.Response) -> bool:
     """Return whether the address is wrong; without an FcmError it is what we sent that is."""
-    details = reply.json().get("error", {}).get("details", [])
-    return any(each.get("@type") == FCM_ERROR for each in details)
+    return FCM_ERROR in reply.text  # whatever else a proxy may have made of it
 
 
 def _unanswered(cause: Exception | None) -> Answer:

@@ -9,11 +9,12 @@ from app.settings import SettingsError
 from schemas.delivery import Channel
 
 SHORTEST_S, LONGEST_S = 0.05, 600.0
+LONGEST_PAUSE_S = 86_400.0
 
 
 def read_seconds(retry_after: str) -> float | None:
     """Return a Retry-After in seconds; of a date nobody knows whose clock it is by."""
-    return float(retry_after) if retry_after.isdecimal() else None
+    return min(float(retry_after), LONGEST_PAUSE_S) if retry_after.isdecimal() else None
 
 
 def wrong(channel: Channel, what: str, remedy: str) -> NoReturn:
