@@ -112,8 +112,8 @@ class Twilio:
             lost = status_of(fields | {"ErrorCode": str(each.error_code or "")})
             if lost is None or lost.arrived:
                 return Answer(Verdict.SENT, reference=each.sid or "")
-            verdict = Verdict.RETRY if lost.again else Verdict.REFUSED
-            return Answer(verdict, reason=lost.reason, dead=lost.dead)
+            if not lost.again:
+                return Answer(Verdict.REFUSED, reason=lost.reason, dead=lost.dead)
         return Answer(Verdict.SENT)
 
     def _failed(self, error: Exception, seen: "_Seen") -> Answer:

@@ -183,7 +183,7 @@ def _hold(peer: Peer, other: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("code", "verdict", "dead"),
-    [(30008, RETRY, False), (30007, REFUSED, False), (30006, REFUSED, True)],
+    [(30008, SENT, False), (30007, REFUSED, False), (30006, REFUSED, True)],
 )
 def test_what_was_taken_and_lost_is_known_by_the_look_up(
     code: int, verdict: Verdict, dead: bool
@@ -197,7 +197,7 @@ def test_what_was_taken_and_lost_is_known_by_the_look_up(
     )
 
     assert (answer.verdict, answer.dead) == (verdict, dead)
-    assert peer.asked == ["GET"]
+    assert peer.asked == (["GET", "POST"] if verdict is SENT else ["GET"])
 
 
 @pytest.mark.parametrize("how", ["hang", "drop", "garbage", (500, 20500), (429, 20429)])
