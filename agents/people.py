@@ -24,8 +24,7 @@ class People:
         """Open it when somebody asks: the workers that decide need no database."""
         self._url = url
         self._opening = Lock()
-        self._directory: Directory | None = None
-        self._follower: Follower | None = None
+        self._opened: tuple[Directory, Follower] | None = None
         self._writing = set[asyncio.Task[None]]()
 
     async def snapshot(self) -> "Snapshot":
@@ -35,7 +34,7 @@ class People:
             SQLAlchemyError: it was never read. That is no record's fault: the worker ends, and
                 tries again.
         """
-        known = None if self._follower is None else self._follower.known
+        known = None if self._opened is None else self._opened[1].known
         return await asyncio.to_thread(self._first) if known is None else known
 
     def suppress(self, channel: Channel, address: str, reason: str, at_ms: int) -> None:
@@ -62,10 +61,10 @@ class People:
         from app.directory import Directory, Follower  # noqa: PLC0415 - a fifth of a start
 
         with self._opening:
-            if self._directory is None or self._follower is None:
-                self._directory = Directory(self._url)
-                self._follower = Follower(self._directory)
-            return self._directory, self._follower
+            if self._opened is None:
+                directory = Directory(self._url)
+                self._opened = directory, Follower(directory)
+            return self._opened
 
 
 people = People(apps.SETTINGS.database_url)

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from agents.parking import Unfit, parked, parsed
 from agents.people import people
 from app.stream import apps
@@ -35,7 +33,7 @@ def _queued(directory: "Snapshot", batch: Batch, record: KafkaRecord) -> Send:
     except Unfit as unfit:
         return parked(batch, record, str(unfit))
     to = Recipient(message.recipient, message.channel, message.address)
-    terms = directory.terms(to, message.device, message.rule, instant(record.timestamp))
-    terms = msgspec.structs.replace(terms, grouping=apps.SETTINGS.grouping.total_seconds())
+    now, grouping_s = instant(record.timestamp), apps.SETTINGS.grouping.total_seconds()
+    terms = directory.terms(to, message.device, message.rule, now, grouping_s)
     value = codec.encode(Queued(message=message, terms=terms))
     return Send(topics.DELIVERIES, message.recipient.encode(), value)

@@ -81,16 +81,17 @@ def confirm(person: str, address: str, code: str) -> None:
 def list_(reveal: bool, as_json: bool) -> None:
     """List every address, and whether it is used."""
     with directory() as opened:
-        entries = opened.all(Contact)
-        barred = {(each.channel, each.address): each.reason for each in opened.suppressions()}
-    rows = []
-    for each in entries:
-        address = each.address if reveal else masked(each.channel, each.address)
-        reason = barred.get((each.channel, each.address))
-        state = "verified" if each.verified else "not verified"
-        rows.append(
-            (each.person, each.channel.value, address, f"suppressed: {reason}" if reason else state)
+        everybody = opened.snapshot().people
+    rows = [
+        (
+            person,
+            each.channel.value,
+            each.address if reveal else masked(each.channel, each.address),
+            each.bar or "verified",
         )
+        for person, somebody in sorted(everybody.items())
+        for each in somebody.addresses
+    ]
     columns = ("person", "channel", "address", "state")
     if as_json:
         show_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -145,9 +146,10 @@ def suppressed(as_json: bool) -> None:
 
 
 def _contact(opened: Directory, person: str, address: str) -> Contact:
-    for each in opened.all(Contact):
-        if (each.person, each.address) == (person, address):
-            return each
+    for channel in Channel:
+        found = opened.find(Contact, (person, channel.value, address))
+        if found is not None:
+            return found
     raise DirectoryError(f"{person} has no address {address}; `changeover contacts add`")
 
 

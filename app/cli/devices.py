@@ -4,8 +4,8 @@ import click
 import msgspec
 
 from app.cli.exchange import add_exchange
-from app.cli.opening import directory, found, put
-from app.cli.roles import add_roles
+from app.cli.opening import directory, found, put, remove_entry
+from app.cli.roles import add_roles, role_options
 from app.cli.showing import show_json, show_table
 from app.directory import Device, DirectoryError
 
@@ -17,23 +17,15 @@ def devices() -> None:
 
 @devices.command()
 @click.argument("device")
-@click.option("--owner", multiple=True, help="A person's id; may be given again, first first.")
-@click.option("--watcher", multiple=True, help="Likewise; told at once, and not waited for.")
-@click.option("--operator", multiple=True, help="Likewise; told when nobody else answered.")
+@role_options
 @click.option("--group", multiple=True, help="A group that it is in; may be given again.")
-def add(
-    device: str,
-    owner: tuple[str, ...],
-    watcher: tuple[str, ...],
-    operator: tuple[str, ...],
-    group: tuple[str, ...],
-) -> None:
+def add(device: str, group: tuple[str, ...], **roles: tuple[str, ...]) -> None:
     """Add DEVICE.
 
     \b
     changeover devices add ikeja-0042 --owner ann
     """
-    entry = Device(device=device, owners=owner, watchers=watcher, operators=operator, groups=group)
+    entry = Device(device=device, groups=group, **roles)
     with directory() as opened:
         if opened.find(Device, device):
             raise DirectoryError(f"there is a device {device} already; `changeover devices grant`")
@@ -79,9 +71,7 @@ def leave(device: str, group: str) -> None:
 @click.argument("device")
 def remove(device: str) -> None:
     """Remove DEVICE; people stay."""
-    with directory() as opened:
-        opened.remove(Device, device)
-    click.echo(f"removed device {device}")
+    remove_entry(Device, device)
 
 
 add_roles(devices, Device)

@@ -4,8 +4,8 @@ import click
 import msgspec
 
 from app.cli.exchange import add_exchange
-from app.cli.opening import directory, put
-from app.cli.roles import add_roles
+from app.cli.opening import directory, put, remove_entry
+from app.cli.roles import add_roles, role_options
 from app.cli.showing import show_json, show_table
 from app.directory import Device, DirectoryError, Group
 
@@ -17,19 +17,15 @@ def groups() -> None:
 
 @groups.command()
 @click.argument("group")
-@click.option("--owner", multiple=True, help="A person's id; may be given again, first first.")
-@click.option("--watcher", multiple=True, help="Likewise.")
-@click.option("--operator", multiple=True, help="Likewise.")
-def add(
-    group: str, owner: tuple[str, ...], watcher: tuple[str, ...], operator: tuple[str, ...]
-) -> None:
+@role_options
+def add(group: str, **roles: tuple[str, ...]) -> None:
     """Add GROUP: a role on it is one on each of its devices.
 
     \b
     changeover groups add ikeja --operator bob
     changeover devices join ikeja-0042 ikeja
     """
-    entry = Group(group=group, owners=owner, watchers=watcher, operators=operator)
+    entry = Group(group=group, **roles)
     with directory() as opened:
         if opened.find(Group, group):
             raise DirectoryError(f"there is a group {group} already; `changeover groups grant`")
@@ -62,9 +58,7 @@ def list_(as_json: bool) -> None:
 @click.argument("group")
 def remove(group: str) -> None:
     """Remove GROUP; its devices stay."""
-    with directory() as opened:
-        opened.remove(Group, group)
-    click.echo(f"removed group {group}")
+    remove_entry(Group, group)
 
 
 add_roles(groups, Group)

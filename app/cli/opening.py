@@ -34,6 +34,13 @@ def put(opened: Directory, *entries: Entry) -> None:
     click.echo(named if changed else f"{named}: it was so already")
 
 
+def remove_entry(kind: type[Entry], key: str) -> None:
+    """Remove the entry of ``kind`` with that key from the directory, and say so."""
+    with directory() as opened:
+        opened.remove(kind, key)
+    click.echo(f"removed {kind.what} {key}")
+
+
 def found(opened: Directory, kind: type[E], key: str) -> E:
     """Return the entry of ``kind`` with that key.
 

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from app.cli.exchange import add_exchange
-from app.cli.opening import directory, found, put
+from app.cli.opening import directory, found, put, remove_entry
 from app.cli.showing import show_json, show_table
 from app.directory import Contact, DirectoryError, Person
 from app.directory.directory import Change
@@ -102,9 +102,7 @@ def list_(as_json: bool) -> None:
 @click.argument("person")
 def remove(person: str) -> None:
     """Remove PERSON, with every address and role."""
-    with directory() as opened:
-        opened.remove(Person, person)
-    click.echo(f"removed person {person}")
+    remove_entry(Person, person)
 
 
 @people.command()

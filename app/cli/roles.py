@@ -1,11 +1,29 @@
 """``grant`` and ``revoke``: who is what to a device, or to each device of a group."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 import msgspec
 
 from app.cli.opening import directory, found, put
 from app.directory import Device, DirectoryError, Group
 from tables.routing import Role
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def role_options(command: Command) -> Command:
+    """Give ``command`` the options ``--owner``, ``--watcher`` and ``--operator``."""
+    helps = {
+        Role.OWNER: "A person's id; may be given again, first first.",
+        Role.WATCHER: "Likewise; told at once, and not waited for.",
+        Role.OPERATOR: "Likewise; told when nobody else answered.",
+    }
+    for role in reversed(Role):
+        option = click.option(f"--{role}", f"{role}s", multiple=True, help=helps[role])
+        command = option(command)
+    return command
 
 
 def add_roles(group: click.Group, kind: type[Device | Group]) -> None:

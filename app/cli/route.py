@@ -19,7 +19,7 @@ from app.masking import masked
 from schemas.decision import Decision
 from schemas.record import instant
 from tables import limits, routing
-from tables.routing import Role, When
+from tables.routing import Role
 from tables.rulebook import Rulebook, Version
 from tables.rules import Rule
 
@@ -94,7 +94,7 @@ def _told(considered: tuple[Considered, ...]) -> dict[Considered, str]:
 
 def _row(snapshot: Snapshot, considered: Considered, told: str, *, reveal: bool) -> tuple[Any, ...]:
     to, reach = considered.reach.to, considered.reach
-    why = considered.why_not or _why(reach.role, reach.when)
+    why = considered.why_not or f"{reach.role}, {reach.when} by this channel"
     quiet = snapshot.people[to.person].quiet
     if quiet is not None and told != "no":
         now_ms = round(datetime.now(UTC).timestamp() * 1_000)
@@ -103,10 +103,6 @@ def _row(snapshot: Snapshot, considered: Considered, told: str, *, reveal: bool)
             why += f"; quiet until {instant(until_ms):%H:%M} UTC, unless it is critical"
     address = to.address if reveal else masked(to.channel, to.address)
     return to.person, reach.role.value, to.channel.value, address, told, why
-
-
-def _why(role: Role, when: When) -> str:
-    return f"{role}, {when} by this channel"
 
 
 async def _decision(servers: str, notification: str) -> Decision:

@@ -9,7 +9,7 @@ import msgspec
 
 from app.cli.exchange import add_exchange
 from app.cli.instants import INSTANT
-from app.cli.opening import directory
+from app.cli.opening import directory, remove_entry
 from app.cli.showing import show_json, show_table
 from app.directory import Silence
 from schemas.duration import Duration
@@ -91,9 +91,7 @@ def list_(everything: bool, as_json: bool) -> None:
 @click.argument("silence")
 def remove(silence: str) -> None:
     """End SILENCE now; what it has held back already waits until it would have ended."""
-    with directory() as opened:
-        opened.remove(Silence, silence)
-    click.echo(f"removed silence {silence}")
+    remove_entry(Silence, silence)
 
 
 def _span(text: str) -> timedelta:

@@ -35,14 +35,15 @@ class DirectoryError(Exception):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of the directory. what: what it is called."""
+    """One line of the directory. what: what it is called, as the field is that names it."""
 
     what: ClassVar[str]
 
     @property
     def key(self) -> str:
         """Return what names it among its like."""
-        raise NotImplementedError
+        name: str = getattr(self, self.what)
+        return name
 
     def check(self) -> None:
         """Return if it can be.
@@ -50,7 +51,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Raises:
             DirectoryError: it cannot.
         """
-        raise NotImplementedError
+        if not ID.fullmatch(self.key):
+            raise DirectoryError(
+                f"{self.key!r} cannot be a {self.what}'s id: "
+                "letters, digits, dot, dash and underscore"
+            )
 
 
 class Person(Entry, frozen=True, kw_only=True):
@@ -71,14 +76,9 @@ class Person(Entry, frozen=True, kw_only=True):
     sms: Listed = When.ALWAYS.value
     push: Listed = When.ALWAYS.value
 
-    @property
-    def key(self) -> str:
-        """Return the person's id."""
-        return self.person
-
     def check(self) -> None:
         """Return if it can be."""
-        _check_id("person", self.person)
+        super().check()
         if not LANGUAGE.fullmatch(self.language):
             raise DirectoryError(f"{self.language!r} is no language of ISO 639-1, as en or fr")
         try:
@@ -154,11 +154,6 @@ class Device(Held, frozen=True, kw_only=True):
     device: str
     groups: tuple[str, ...] = ()
 
-    @property
-    def key(self) -> str:
-        """Return the device's name."""
-        return self.device
-
     def check(self) -> None:
         """Return if it can be."""
         name = self.device
@@ -173,14 +168,9 @@ class Group(Held, frozen=True, kw_only=True):
     what: ClassVar[str] = "group"
     group: str
 
-    @property
-    def key(self) -> str:
-        """Return the group's name."""
-        return self.group
-
     def check(self) -> None:
         """Return if it can be."""
-        _check_id("group", self.group)
+        Entry.check(self)
         super().check()
 
 
@@ -199,14 +189,9 @@ class Silence(Entry, frozen=True, kw_only=True):
     rule: Listed = ""
     reason: Listed = ""
 
-    @property
-    def key(self) -> str:
-        """Return the silence's id."""
-        return self.silence
-
     def check(self) -> None:
         """Return if it can be."""
-        _check_id("silence", self.silence)
+        super().check()
         if self.until.tzinfo is None:
             raise DirectoryError(f"silence {self.silence}: until has no zone, as Z for UTC")
         if self.device and self.group:
@@ -248,10 +233,3 @@ def read_flags(channel: Channel, text: str) -> Flags:
             "critical=always,warning=unanswered,info=never"
         ) from None
     return {severity: given.get(severity, When.NEVER) for severity in Severity}
-
-
-def _check_id(what: str, text: str) -> None:
-    if not ID.fullmatch(text):
-        raise DirectoryError(
-            f"{text!r} cannot be a {what}'s id: letters, digits, dot, dash and underscore"
-        )

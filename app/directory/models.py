@@ -89,26 +89,28 @@ class Membership(Base):
     group_name: Mapped[str] = _part_of("device_group.name")
 
 
-class DeviceRole(Base):
-    """What somebody is to a device. position: among those of the role, the lowest first."""
+class _Role:
+    """What somebody is to something. position: among those of the role, the lowest first."""
 
-    __tablename__ = "device_role"
-
-    device_name: Mapped[str] = _part_of("device.name")
     person_id: Mapped[str] = _part_of("person.id")
     role: Mapped[str]
     position: Mapped[int]
 
 
-class GroupRole(Base):
+class DeviceRole(_Role, Base):
+    """What somebody is to a device."""
+
+    __tablename__ = "device_role"
+
+    device_name: Mapped[str] = _part_of("device.name")
+
+
+class GroupRole(_Role, Base):
     """What somebody is to each device of a group."""
 
     __tablename__ = "group_role"
 
     group_name: Mapped[str] = _part_of("device_group.name")
-    person_id: Mapped[str] = _part_of("person.id")
-    role: Mapped[str]
-    position: Mapped[int]
 
 
 class SilenceRow(Base):

@@ -102,12 +102,18 @@ class Snapshot(msgspec.Struct, frozen=True):
         somebody = self.people.get(person)
         return Voice() if somebody is None else Voice(somebody.language, somebody.zone)
 
-    def terms(self, to: Recipient, device: str, rule: str, now: datetime) -> Terms:
-        """Return the terms on which ``to`` is told of ``rule`` on ``device`` now."""
+    def terms(
+        self, to: Recipient, device: str, rule: str, now: datetime, grouping_s: float
+    ) -> Terms:
+        """Return the terms on which ``to`` is told of ``rule`` on ``device`` now.
+
+        grouping_s: for how long a second message waits, so that it takes others along.
+        """
         somebody = self.people.get(to.person)
         return Terms(
             quiet=None if somebody is None else somebody.quiet,
             silenced=self.silenced(device, rule, now),
+            grouping=grouping_s,
             barred=self.suppressed.get((to.channel.value, to.address), ""),
         )
 

@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 import msgspec
 from firebase_admin import credentials
 
-from app.providers.given import read_options, read_timeout, wrong
+from app.providers.given import read_api, read_options, read_timeout, wrong
 from schemas.delivery import Channel
 
 PROJECT = re.compile(r"[a-z][a-z0-9-]{4,61}[a-z0-9]")
-API = re.compile(r"https?://[^\s/?#]+")
 OPTIONS = ("api", "ca", "timeout")
 TIMEOUT_S = 10.0
 
@@ -49,15 +48,13 @@ def read_project(url: str, secret: str | None) -> Project:
     if not PROJECT.fullmatch(parts.netloc) or parts.path.strip("/") or parts.fragment:
         _wrong("no project", "write firebase://PROJECT, its id in the Firebase console")
     options = read_options(Channel.PUSH, parts.query, OPTIONS)
-    api, ca = options.get("api", ""), options.get("ca", "")
-    if api and not API.fullmatch(api):
-        _wrong("api is no place", "write it as api=https://host:port")
+    ca = options.get("ca", "")
     if ca and not Path(ca).is_file():
         _wrong("no certificates can be read in ca", "name a PEM file that this user may read")
     return Project(
         name=parts.netloc,
         key=_key(secret),
-        api=api,
+        api=read_api(Channel.PUSH, options.get("api", "")),
         ca=ca,
         timeout_s=read_timeout(Channel.PUSH, options.get("timeout"), TIMEOUT_S),
     )

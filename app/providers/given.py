@@ -1,6 +1,7 @@
 """What providers' URLs have in common: options, time-outs, and how one says what is wrong."""
 
 import math
+import re
 from collections.abc import Collection
 from typing import NoReturn
 from urllib.parse import unquote
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 from app.settings import SettingsError
 from schemas.delivery import Channel
 
+API = re.compile(r"https?://[^\s/?#]+")
 SHORTEST_S, LONGEST_S = 0.05, 600.0
 LONGEST_PAUSE_S = 86_400.0
 
@@ -38,6 +40,17 @@ def read_options(channel: Channel, query: str, known: Collection[str]) -> dict[s
         except UnicodeDecodeError:
             wrong(channel, f"{name} is not UTF-8", "percent-encode its UTF-8 bytes")
     return options
+
+
+def read_api(channel: Channel, given: str) -> str:
+    """Return the place of an API that ``given`` is, or empty: the provider's own.
+
+    Raises:
+        SettingsError: it is no such place.
+    """
+    if given and not API.fullmatch(given):
+        wrong(channel, "api is no place", "write it as api=https://host:port")
+    return given
 
 
 def read_timeout(channel: Channel, given: str | None, default_s: float) -> float:

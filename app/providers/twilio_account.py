@@ -6,14 +6,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from app.providers.given import read_options, read_timeout, wrong
+from app.providers.given import read_api, read_options, read_timeout, wrong
 from schemas.delivery import Channel
 
 ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 KEY = re.compile(r"SK[0-9a-fA-F]{32}")
 SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|[A-Za-z0-9 ]{1,11}")  # E.164, short code, name
-API = re.compile(r"https?://[^\s/?#]+")
 OPTIONS = ("api", "from", "service", "timeout")
 TIMEOUT_S = 10.0
 EXAMPLE = "twilio://AC…?from=+15550100, or ?service=MG…"
@@ -66,16 +65,13 @@ def read_account(url: str, secret: str | None) -> Account:
         _wrong("from is no number", "write it as from=+15550100, or a short code, or a name")
     if service and not SERVICE.fullmatch(service):
         _wrong("service is none of Twilio's", "write the MG… of a Messaging Service")
-    api = options.get("api", "")
-    if api and not API.fullmatch(api):
-        _wrong("api is no place", "write it as api=https://host:port")
     return Account(
         sid=account,
         secret=secret,
         key=user,
         sender=sender,
         service=service,
-        api=api,
+        api=read_api(Channel.SMS, options.get("api", "")),
         timeout_s=read_timeout(Channel.SMS, options.get("timeout"), TIMEOUT_S),
     )
 

@@ -6,7 +6,7 @@ import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +28,17 @@ class About(msgspec.Struct, frozen=True, array_like=True, tag="r"):
     notification: str
     attempt: str
     useful_ms: int
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Return what a record on ``deliveries`` about it begins with."""
+        return {
+            "message": self.message,
+            "notification": self.notification,
+            "recipient": self.recipient,
+            "channel": self.channel,
+            "attempt": self.attempt,
+        }
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, array_like=True, tag="u"):

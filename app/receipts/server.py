@@ -106,6 +106,11 @@ def create(
         link, receipt = found
         await receipts.take(link.rpartition("/")[2], Channel.EMAIL, receipt)
 
+    _unsubscribing(app, links, suppress)
+    return app
+
+
+def _unsubscribing(app: FastAPI, links: Links, suppress: Suppress) -> None:
     @app.get("/unsubscribe/{token}")
     async def ask(token: str) -> Response:
         _address(links, token)
@@ -117,8 +122,6 @@ def create(
         now_ms = round(time.time() * 1_000)
         await asyncio.to_thread(suppress, Channel.EMAIL, address, "unsubscribed", now_ms)
         return HTMLResponse(PAGE.format(body=DONE), headers=HEADERS)
-
-    return app
 
 
 async def _body(request: Request) -> bytes:
@@ -140,22 +143,6 @@ def _address(links: Links, token: str) -> str:
 
 def _record(about: About, receipt: Receipt) -> Delivery:
     if receipt.arrived:
-        return Delivered(
-            message=about.message,
-            notification=about.notification,
-            recipient=about.recipient,
-            channel=about.channel,
-            attempt=about.attempt,
-            reference=receipt.reference,
-        )
+        return Delivered(**about.named, reference=receipt.reference)
     log.info("lost", attempt=about.attempt, reason=receipt.reason)
-    return Failed(
-        message=about.message,
-        notification=about.notification,
-        recipient=about.recipient,
-        channel=about.channel,
-        attempt=about.attempt,
-        reason=receipt.reason,
-        again=receipt.again,
-        dead=receipt.dead,
-    )
+    return Failed(**about.named, reason=receipt.reason, again=receipt.again, dead=receipt.dead)

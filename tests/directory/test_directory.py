@@ -17,7 +17,6 @@ from app.directory import (
     Silence,
     Snapshot,
 )
-from app.directory.codes import TRIES, VALID_MS
 from schemas.decision import Severity
 from schemas.delivery import Channel, Quiet
 from tables.routing import Recipient, Role, When
@@ -147,54 +146,6 @@ def test_every_change_says_what_was_and_who_did_it(directory: Directory) -> None
     assert directory.changes(1) == changes[-1:]
 
 
-class Clock:
-    now_ms = 1_000_000
-
-    def __call__(self) -> float:
-        return self.now_ms / 1_000
-
-
-def test_a_code_that_comes_back_verifies_once(url: str) -> None:
-    directory = Directory(url, Clock())
-    contact = Contact(person="ann", channel=SMS, address="+15550100")
-    directory.put(Person(person="ann"), contact, home_of("ann"))
-    assert barred(directory.snapshot()) == {"sms": "not verified"}
-
-    first, code = directory.challenge(contact), directory.challenge(contact)
-    for wrong in (first, "000000", ""):
-        if wrong != code:
-            with pytest.raises(DirectoryError, match="not the code"):
-                directory.confirm(contact, wrong)
-    directory.confirm(contact, f" {code}\n")
-
-    assert barred(directory.snapshot()) == {}
-    with pytest.raises(DirectoryError, match="no code was sent"):
-        directory.confirm(contact, code)
-    assert all(code not in each.after for each in directory.changes(10))
-    directory.close()
-
-
-def test_a_code_is_neither_guessed_nor_kept(url: str) -> None:
-    clock = Clock()
-    directory = Directory(url, clock)
-    contact = Contact(person="ann", channel=SMS, address="+15550100")
-    directory.put(Person(person="ann"), contact)
-    code = directory.challenge(contact)
-    for _ in range(TRIES):
-        with pytest.raises(DirectoryError, match="not the code"):
-            directory.confirm(contact, "wrong")
-    with pytest.raises(DirectoryError, match="too many wrong codes"):
-        directory.confirm(contact, code)
-
-    code = directory.challenge(contact)
-    clock.now_ms += VALID_MS
-    with pytest.raises(DirectoryError, match="too old"):
-        directory.confirm(contact, code)
-    with pytest.raises(DirectoryError, match="has no sms address"):
-        directory.challenge(Contact(person="ann", channel=SMS, address="+15550199"))
-    directory.close()
-
-
 def test_who_wants_no_more_is_told_nothing_whoever_adds_the_address(directory: Directory) -> None:
     directory.put(*ANN, home_of("ann"))
     later_ms = 4 * 10**12
@@ -205,7 +156,7 @@ def test_who_wants_no_more_is_told_nothing_whoever_adds_the_address(directory: D
 
     assert barred(snapshot) == {"sms": "suppressed: opted out"}
     to = Recipient("ann", SMS, "+15550100")
-    assert snapshot.terms(to, "home", "lost", NOW).barred == "opted out"
+    assert snapshot.terms(to, "home", "lost", NOW, 120).barred == "opted out"
     directory.release(SMS, "+15550100")
     assert barred(directory.snapshot()) == {}
     with pytest.raises(DirectoryError, match="is not suppressed"):
@@ -261,7 +212,7 @@ def test_a_person_is_told_in_a_language_a_zone_and_not_at_night(directory: Direc
 
     assert snapshot.voice("ann") == ("fr", "Africa/Lagos")
     assert snapshot.voice("+15550199") == snapshot.voice("bob") == ("en", "UTC")
-    terms = snapshot.terms(to, "home", "lost", NOW)
+    terms = snapshot.terms(to, "home", "lost", NOW, 120)
     assert terms.quiet == Quiet(from_="22:00", to="07:00", tz="Africa/Lagos")
 
 
