@@ -16,17 +16,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from googleapiclient import discovery_cache
 
 from tests.chaos.faults import Faults
+from tests.providers.http_peer import AFTER, HANGS_S, listening
 
 PROJECT = "changeover-tests"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
-HANGS_S = 6.0
-# A fault before a message was taken, and after.
+# A fault before a message was taken.
 BEFORE: dict[str, tuple[int, str] | str] = {
     "later": (429, "QUOTA_EXCEEDED"),
     "broken": (500, "INTERNAL"),
     "drops before": "drop",
 }
-AFTER = {"drops after": "drop", "garbage": "garbage", "hangs": "hangs"}
 STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -54,7 +53,6 @@ class Peer:
         self.signed_in = 0
         self.sign_in_status = 200
         self.headers = {"Retry-After": "7"}
-        self.wait_s = 0.0
         self.api = ""
         self._connections = set[asyncio.Transport]()
         self._hung = asyncio.Event()
@@ -76,8 +74,6 @@ class Peer:
         self.bodies.append(body)
         address = body["message"].get("token") or body["message"]["fid"]
         self.asked[address] += 1
-        if self.wait_s:
-            await asyncio.sleep(self.wait_s)
         key = body["message"]["android"]["collapse_key"]
         fault = self.faults.next(key)
         answer = BEFORE.get(fault) or self.answers.get(address, "")
@@ -124,20 +120,15 @@ class Peer:
 async def fcm(context: ssl.SSLContext, faults: Faults | None = None) -> AsyncIterator[Peer]:
     """Enter with a stand-in that listens on a port of its own. faults: what it does by chance."""
     peer = Peer(faults or Faults(0, {}))
-    app = web.Application()
-    app.router.add_post(f"/v1/projects/{PROJECT}/messages:send", peer.send)
-    app.router.add_post("/token", peer.token)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    peer.api = f"https://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield peer
-    finally:
-        peer.let_go()
-        peer.cut()
-        await runner.cleanup()
+    send = f"/v1/projects/{PROJECT}/messages:send"
+    async with listening(
+        web.post(send, peer.send), web.post("/token", peer.token), context=context
+    ) as peer.api:
+        try:
+            yield peer
+        finally:
+            peer.let_go()
+            peer.cut()
 
 
 def service_account(api: str) -> str:

@@ -11,18 +11,18 @@ from aiohttp import ClientConnectorError, ClientSession, web
 from twilio.request_validator import RequestValidator
 
 from tests.chaos.faults import Faults
+from tests.providers.http_peer import AFTER, HANGS_S, listening
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "a-token-of-tests"  # noqa: S105 - of no account
 CREATED = 201
-HANGS_S = 6.0
-# A fault before a text was taken, and after.
+MESSAGES = "/2010-04-01/Accounts/{sid}/Messages.json"
+# A fault before a text was taken.
 BEFORE: dict[str, tuple[int, int] | str] = {
     "later": (429, 20429),
     "broken": (500, 20500),
     "drops before": "drop",
 }
-AFTER = {"drops after": "drop", "garbage": "garbage", "hangs": "hangs"}
 
 
 class Peer:
@@ -40,7 +40,6 @@ class Peer:
         self.headers = {"Retry-After": "7"}
         self.messages: list[dict[str, Any]] = []
         self.connections = set[Any]()
-        self.wait_s = 0.0
         self.api = ""
         self._hung = asyncio.Event()
         self._calls = set[asyncio.Task[None]]()
@@ -95,8 +94,6 @@ class Peer:
         self, request: web.Request, answer: tuple[int, int] | str | None = None
     ) -> web.StreamResponse | None:
         self.connections.add(request.transport)
-        if self.wait_s:
-            await asyncio.sleep(self.wait_s)
         if answer is None:
             answer = self.answers.pop(0) if self.answers else ""
         if answer == "hangs":
@@ -124,17 +121,11 @@ class Peer:
 async def twilio(faults: Faults | None = None) -> AsyncIterator[Peer]:
     """Enter with a stand-in that listens on a port of its own. faults: what it does by chance."""
     peer = Peer(faults or Faults(0, {}))
-    app = web.Application()
-    app.router.add_post("/2010-04-01/Accounts/{sid}/Messages.json", peer.create)
-    app.router.add_get("/2010-04-01/Accounts/{sid}/Messages.json", peer.list)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    peer.api = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield peer
-    finally:
-        peer.let_go()
-        await asyncio.gather(*peer._calls)
-        await runner.cleanup()
+    async with listening(
+        web.post(MESSAGES, peer.create), web.get(MESSAGES, peer.list, allow_head=False)
+    ) as peer.api:
+        try:
+            yield peer
+        finally:
+            peer.let_go()
+            await asyncio.gather(*peer._calls)
