@@ -1,5 +1,7 @@
 """Addresses as they are shown unless somebody asks for them whole."""
 
+import re
+
 SHORTEST = 8  # of what may show five characters
 
 
@@ -9,3 +11,8 @@ def masked(channel: str, address: str) -> str:
         name, _, host = address.partition("@")
         return f"{name[:1]}…@{host}"
     return f"{address[:3]}…{address[-2:]}" if len(address) >= SHORTEST else "…"
+
+
+def masked_in(reason: str, channel: str, address: str) -> str:
+    """Return what a provider said of ``address``, which it may have quoted, with that masked."""
+    return re.sub(re.escape(address), masked(channel, address), reason, flags=re.IGNORECASE)

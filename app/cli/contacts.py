@@ -10,10 +10,10 @@ from app import settings
 from app.cli.exchange import add_exchange
 from app.cli.opening import directory, put
 from app.cli.showing import show_json, show_table
-from app.directory import Contact, Directory, DirectoryError
+from app.directory import Contact, Directory, DirectoryError, Suppression
 from app.directory.codes import VALID_MS
 from app.directory.entries import check_address
-from app.masking import masked
+from app.masking import masked, masked_in
 from app.sending import send_one
 from schemas.delivery import Channel
 
@@ -87,7 +87,7 @@ def list_(reveal: bool, as_json: bool) -> None:
             person,
             each.channel.value,
             each.address if reveal else masked(each.channel, each.address),
-            each.bar or "verified",
+            (each.bar if reveal else masked_in(each.bar, each.channel, each.address)) or "verified",
         )
         for person, somebody in sorted(everybody.items())
         for each in somebody.addresses
@@ -133,16 +133,25 @@ def release(channel: str, address: str) -> None:
 
 
 @contacts.command()
+@click.option("--reveal", is_flag=True, help="Show addresses whole.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def suppressed(as_json: bool) -> None:
+def suppressed(reveal: bool, as_json: bool) -> None:
     """List the addresses to which nothing is sent: opted out, or gone."""
     with directory() as opened:
         every = opened.suppressions()
+    if not reveal:
+        every = [_masked(each) for each in every]
     if as_json:
         show_json([msgspec.structs.asdict(each) for each in every])
     else:
         rows = [(each.since, each.channel, each.address, each.reason) for each in every]
         show_table(("since", "channel", "address", "reason"), rows)
+
+
+def _masked(each: Suppression) -> Suppression:
+    address = masked(each.channel, each.address)
+    reason = masked_in(each.reason, each.channel, each.address)
+    return msgspec.structs.replace(each, address=address, reason=reason)
 
 
 def _contact(opened: Directory, person: str, address: str) -> Contact:

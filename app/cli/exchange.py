@@ -2,9 +2,9 @@
 
 import csv
 import io
-import os
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 
 from app.cli.opening import directory
 from app.cli.showing import counted
-from app.directory import DirectoryError, Entry
+from app.directory import Directory, DirectoryError, Entry
 
 FORMATS = ("csv", "json")
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -36,23 +36,25 @@ def add_exchange(group: click.Group, kind: type[Entry]) -> None:
         if file is None:
             click.echo(text, nl=False)
             return
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it names people
-        with open(descriptor, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 - opened above
-            out.write(text)
+        _write(file, text)
         click.echo(f"{file}: {counted(len(entries), kind.what)}")
 
     @group.command(name="import", help=f"Add or replace each {kind.what} that FILE names.")
     @click.argument("file", type=FILE)
     @click.option("--dry-run", is_flag=True, help="Only say what would be changed.")
     def import_(file: Path, dry_run: bool) -> None:
-        placed = list(read(file, kind))
-        changed = _imported(file, placed, dry_run=dry_run)
+        with directory() as opened:
+            before = {entry.key: entry for entry in opened.all(kind)}
+            placed = list(read(file, kind, before))
+            changed = _imported(opened, file, placed, keep=not dry_run)
         would = "would be " if dry_run else ""
         click.echo(f"{file}: {counted(len(placed), kind.what)}, {changed} {would}changed")
 
 
-def read(file: Path, kind: type[Entry]) -> Iterator[Placed]:
+def read(file: Path, kind: type[Entry], before: Mapping[str, Entry]) -> Iterator[Placed]:
     """Yield the entries of ``kind`` in ``file``, each with its line.
+
+    before: what is there, by key. What a line says nothing of stays as it is there.
 
     Raises:
         ClickException: the file, or a line of it, cannot be read; the sentence names it.
@@ -62,18 +64,25 @@ def read(file: Path, kind: type[Entry]) -> Iterator[Placed]:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{file}: it is not UTF-8: {error.reason}") from None
-    lines = _csv_lines(text) if form == "csv" else _json_lines(file, text)
-    line = 0
+    lines = _csv_lines(file, kind, text) if form == "csv" else _json_lines(file, text)
+    seen: dict[str, int] = {}
     for line, fields in lines:
         try:
-            yield line, msgspec.convert(_split(fields, kind), kind, strict=False)
+            entry = msgspec.convert(fields, kind, strict=False)
+            if entry.key in before:
+                whole = msgspec.to_builtins(before[entry.key]) | fields
+                entry = msgspec.convert(whole, kind, strict=False)
         except msgspec.ValidationError as error:
             raise _wrong(file, line, str(error)) from None
-    if not line:
+        if entry.key in seen:
+            raise _wrong(file, line, f"{entry.key} stands on line {seen[entry.key]} already")
+        seen[entry.key] = line
+        yield line, entry
+    if not seen:
         click.echo(f"{file}: it names no {kind.what}", err=True)
 
 
-def _imported(file: Path, placed: Sequence[Placed], *, dry_run: bool) -> int:
+def _imported(opened: Directory, file: Path, placed: Sequence[Placed], *, keep: bool) -> int:
     """Put the entries into the directory, all or none. Return how many were changed."""
     done = 0
 
@@ -85,11 +94,24 @@ def _imported(file: Path, placed: Sequence[Placed], *, dry_run: bool) -> int:
     bar = click.progressbar(
         length=len(placed), label=file.name, file=sys.stderr, hidden=not sys.stderr.isatty()
     )
-    with directory() as opened, bar:
+    with bar:
         try:
-            return opened.put(*(entry for _, entry in placed), each=each, keep=not dry_run)
+            return opened.put(*(entry for _, entry in placed), each=each, keep=keep)
         except DirectoryError as error:
             raise _wrong(file, placed[done][0], str(error)) from None
+
+
+def _write(file: Path, text: str) -> None:
+    """Put a file with ``text`` in the place of ``file``, for its owner alone: it names people."""
+    file = file.resolve()
+    descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 - opened above
+            out.write(text)
+        Path(draft).replace(file)
+    except BaseException:
+        Path(draft).unlink()
+        raise
 
 
 def _wrong(file: Path, line: int, reason: str) -> click.ClickException:
@@ -108,38 +130,46 @@ def _fields(kind: type[Entry]) -> list[str]:
     return sorted(kind.__struct_fields__, key=lambda name: name != kind.what)
 
 
-def _split(fields: Any, kind: type[Entry]) -> Any:
-    """Return ``fields`` with lists where the entry has lists: in CSV they stand between spaces."""
-    if not isinstance(fields, dict):
-        return fields
-    lists = {each.name for each in msgspec.structs.fields(kind) if each.default == ()}
-    return {
-        name: value.split() if name in lists and isinstance(value, str) else value
-        for name, value in fields.items()
-    }
-
-
-def _csv_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
-    line = 2
-    for row in reader:
-        fields = {name.strip(): value.strip() for name, value in row.items() if name}
-        if row.get(""):
-            fields["more than the header names"] = " ".join(row[""])
-        yield line, {name: value for name, value in fields.items() if value}
-        line = reader.line_num + 1
+def _csv_lines(file: Path, kind: type[Entry], text: str) -> Iterator[tuple[int, Any]]:
+    """Yield each row of ``text``; an empty cell is the default, a list stands between spaces."""
+    defaults = {each.name: each.default for each in msgspec.structs.fields(kind)}
+    rows = csv.reader(io.StringIO(text, newline=""))
+    line = 1
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        if twice := [name for name in header if header.count(name) > 1]:
+            raise _wrong(file, line, f"two columns are named {twice[0]!r}")
+        line = rows.line_num + 1
+        for cells in rows:
+            if len(cells) > len(header):
+                more = " ".join(cells[len(header) :])
+                raise _wrong(file, line, f"more than the header names: {more}")
+            fields: dict[str, Any] = {}
+            for name, cell in zip(header, map(str.strip, cells), strict=False):
+                default = defaults.get(name, "")
+                if cell or default is not msgspec.NODEFAULT:
+                    fields[name] = (cell.split() if default == () else cell) or default
+            if cells:
+                yield line, fields
+            line = rows.line_num + 1
+    except csv.Error as error:
+        raise _wrong(file, line, str(error)) from None
 
 
 def _json_lines(file: Path, text: str) -> Iterator[tuple[int, Any]]:
     try:
         items = msgspec.json.decode(text, type=list[msgspec.Raw])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise click.ClickException(f"{file}: {error}; a list of objects is expected") from None
     at = 0
     for item in items:
         each = bytes(item).decode()
         at = text.index(each, at)
-        yield text.count("\n", 0, at) + 1, msgspec.json.decode(item)
+        line = text.count("\n", 0, at) + 1
+        try:
+            yield line, msgspec.json.decode(item, type=dict[str, Any])
+        except msgspec.ValidationError as error:
+            raise _wrong(file, line, str(error)) from None
         at += len(each)
 
 

@@ -15,7 +15,7 @@ from app.cli.showing import show_json, show_table
 from app.directory import Snapshot
 from app.directory.snapshot import Considered
 from app.kafka import ReadError
-from app.masking import masked
+from app.masking import masked, masked_in
 from schemas.decision import Decision
 from schemas.record import instant
 from tables import limits, routing
@@ -101,7 +101,9 @@ def _row(snapshot: Snapshot, considered: Considered, told: str, *, reveal: bool)
         until_ms = limits.quiet_until_ms(quiet, now_ms)
         if until_ms is not None:
             why += f"; quiet until {instant(until_ms):%H:%M} UTC, unless it is critical"
-    address = to.address if reveal else masked(to.channel, to.address)
+    address = to.address
+    if not reveal:
+        why, address = masked_in(why, to.channel, address), masked(to.channel, address)
     return to.person, reach.role.value, to.channel.value, address, told, why
 
 

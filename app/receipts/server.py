@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
+from app.masking import masked_in
 from app.providers.provider import Receipt
 from app.providers.twilio_answers import signed, status_of
 from app.receipts import bounces
@@ -144,5 +145,6 @@ def _address(links: Links, token: str) -> str:
 def _record(about: About, receipt: Receipt) -> Delivery:
     if receipt.arrived:
         return Delivered(**about.named, reference=receipt.reference)
-    log.info("lost", attempt=about.attempt, reason=receipt.reason)
+    reason = masked_in(receipt.reason, about.channel, about.address)
+    log.info("lost", attempt=about.attempt, reason=reason)
     return Failed(**about.named, reason=receipt.reason, again=receipt.again, dead=receipt.dead)

@@ -121,7 +121,8 @@ def test_a_code_is_sent_and_given_back(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_where_nothing_is_sent_is_shown_and_taken_back(house: None) -> None:
     done("contacts suppress sms +2348012345678 --reason", "asked on the phone")
-    assert "+2348012345678\tasked on the phone" in done("contacts suppressed")
+    assert "+23…78\tasked on the phone" in done("contacts suppressed")
+    assert "+2348012345678\tasked" in done("contacts suppressed --reveal")
     assert "suppressed: asked on the phone" in done("contacts list")
     assert routed()["ann", "sms"] == ("no", "suppressed: asked on the phone")
     done("contacts release sms +2348012345678")
@@ -223,8 +224,46 @@ def test_an_import_says_the_line_that_is_wrong_and_changes_nothing(tmp_path: Pat
         "Error: d.csv:2: Invalid enum value 'fax'"
     )
     assert "a list of objects is expected" in imported("e.json", '{"person": "ann"}')
+    assert "a list of objects is expected" in imported("g.json", "[" * 100_000)
+    assert imported("h.json", '[{"person": "ann"},\n 1]').startswith("Error: h.json:2: Expected")
+    assert imported("i.csv", "person,name\nann,A\n\nann,B\n") == (
+        "Error: i.csv:4: ann stands on line 2 already; nothing was imported\n"
+    )
+    assert imported("j.csv", "person,name,name\nann,A,B\n").startswith(
+        "Error: j.csv:1: two columns are named 'name'"
+    )
+    assert imported("k.csv", "person,name\nann,A,B\n").startswith(
+        "Error: k.csv:2: more than the header names: B"
+    )
+    assert imported("l.csv", f"person,name\nann,{'x' * 200_000}\n").startswith(
+        "Error: l.csv:2: field larger than field limit"
+    )
     assert "must end in .csv or .json" in imported("f.txt", "person\nann\n")
     assert json.loads(done("people list --json")) == []
+
+
+def test_what_a_file_does_not_name_stays_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("person,name,zone,language\nann,Ann,Africa/Lagos,fr\n")
+    done("people import", str(tmp_path / "b.csv"))
+    (tmp_path / "a.csv").write_text("person,name,language\nann,Anna,\n")
+    done("people import", str(tmp_path / "a.csv"))
+    (ann,) = json.loads(done("people export"))
+    assert (ann["name"], ann["zone"], ann["language"]) == ("Anna", "Africa/Lagos", "en")
+
+    (tmp_path / "a.json").write_text('[{"person": "ann", "language": "fr"}]')
+    done("people import", str(tmp_path / "a.json"))
+    (ann,) = json.loads(done("people export"))
+    assert (ann["name"], ann["zone"], ann["language"]) == ("Anna", "Africa/Lagos", "fr")
+
+
+def test_what_is_written_is_for_its_owner_alone_whatever_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("")
+    file.chmod(0o644)
+    done("people export", str(file))
+
+    assert file.stat().st_mode & 0o077 == 0
+    assert [each.name for each in tmp_path.glob("people*")] == ["people.csv"]
 
 
 def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
