@@ -87,6 +87,40 @@ def test_what_was_entered_before_there_were_versions_is_taken_along(
     directory.close()
 
 
+def test_one_address_that_was_off_leaves_the_others_of_its_channel_on(
+    engine: Engine, url: str
+) -> None:
+    with engine.begin() as connection:
+        for statement in BEFORE:
+            connection.execute(text(statement))
+        connection.execute(text("INSERT INTO contact VALUES (4, 'bob', 'sms', '+15550102', true)"))
+    directory = Directory(url)
+    reach = directory.snapshot().reach("home", Severity.WARNING, tuple(Channel))
+
+    assert [each.person for each in directory.all(Person) if each.sms == "never"] == []
+    assert sorted(each.to.address for each in reach if each.to.channel is Channel.SMS) == [
+        "+15550100",
+        "+15550102",
+    ]
+    directory.close()
+
+
+def test_going_back_turns_off_what_is_suppressed_and_is_noticed(engine: Engine, url: str) -> None:
+    directory = Directory(url)
+    directory.put(*somebody("ann", sms="+15550100", email="ann@example.com"))
+    directory.suppress(Channel.SMS, "+15550100", "opted out", 4 * 10**12)
+    revision = directory.revision()
+    migrate.downgrade(engine, "0001")
+    with engine.connect() as connection:
+        contacts = connection.execute(text("SELECT channel, enabled FROM contact"))
+        enabled = {channel: bool(on) for channel, on in contacts}
+    migrate.upgrade(engine)
+
+    assert enabled == {"email": True, "sms": False}
+    assert directory.revision() == revision + 2
+    directory.close()
+
+
 def test_going_back_keeps_owners_and_their_addresses(engine: Engine, url: str) -> None:
     directory = Directory(url)
     flags = {"sms": "never", "email": "critical=always"}

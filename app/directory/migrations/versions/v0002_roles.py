@@ -1,6 +1,7 @@
 """Roles, groups, flags by severity, quiet hours, verified addresses, silences, changes.
 
-Addresses that were used before count as verified. Going back, who is no owner, and what is new, is
+Addresses that were used before count as verified; where none of a channel was, it is off, and those
+that were off beside others have to be verified. Going back, who is no owner, and what is new, is
 lost; a flag that is not ``never`` for everything is on.
 """
 
@@ -24,16 +25,26 @@ def upgrade() -> None:
         op.add_column("person", sa.Column(name, sa.String, nullable=False, server_default=default))
     for channel in CHANNELS:
         op.execute(
-            f"UPDATE person SET {channel} = 'never' WHERE EXISTS (SELECT 1 FROM contact WHERE "  # noqa: S608 - no name comes from outside
-            f"person_id = person.id AND channel = '{channel}' AND NOT enabled)"
+            f"UPDATE person SET {channel} = 'never' WHERE EXISTS ({_contact(channel)}) "  # noqa: S608 - no name comes from outside
+            f"AND NOT EXISTS ({_contact(channel)} AND enabled)"
         )
     _new_contacts()
     _new_roles()
     _new_tables()
+    _changed()
     op.execute(
         "INSERT INTO revision (id, number) "
         "SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM revision WHERE id = 1)"
     )
+
+
+def _contact(channel: str) -> str:
+    return f"SELECT 1 FROM contact WHERE person_id = person.id AND channel = '{channel}'"  # noqa: S608 - as above
+
+
+def _changed() -> None:
+    """Let those who hold a snapshot read all of it again."""
+    op.execute("UPDATE revision SET number = number + 1")
 
 
 def _new_roles() -> None:
@@ -86,6 +97,7 @@ def _new_tables() -> None:
 
 def downgrade() -> None:
     """Leave what the version before has a place for."""
+    _old_contacts()
     for table in ("change", "suppression", "silence", "group_role", "membership", "device_group"):
         op.drop_table(table)
     op.create_table("owner", _of("device"), _of("person"))
@@ -94,9 +106,9 @@ def downgrade() -> None:
         "SELECT device_name, person_id FROM device_role WHERE role = 'owner'"
     )
     op.drop_table("device_role")
-    _old_contacts()
     for name in NEW_OF_PERSON:
         op.drop_column("person", name)
+    _changed()
 
 
 def _new_contacts() -> None:
@@ -114,7 +126,10 @@ def _new_contacts() -> None:
     op.execute(
         sa.text(
             "INSERT INTO contact (person_id, channel, address, verified_ms) "
-            "SELECT person_id, channel, address, :now FROM contact_before"
+            "SELECT person_id, channel, address, CASE WHEN enabled OR NOT EXISTS (SELECT 1 "
+            "FROM contact_before AS other WHERE other.person_id = contact_before.person_id "
+            "AND other.channel = contact_before.channel AND other.enabled) THEN :now END "
+            "FROM contact_before"
         ).bindparams(sa.bindparam("now", int(time.time() * 1_000), sa.BigInteger))
     )
     op.drop_table("contact_before")
@@ -137,6 +152,8 @@ def _old_contacts() -> None:
     op.execute(
         "INSERT INTO contact (person_id, channel, address, enabled) "  # noqa: S608 - as above
         f"SELECT person_id, channel, address, (CASE channel {flag} END) <> 'never' "
+        "AND NOT EXISTS (SELECT 1 FROM suppression WHERE suppression.channel = "
+        "contact_after.channel AND suppression.address = contact_after.address) "
         "FROM contact_after JOIN person ON person.id = person_id "
         "WHERE verified_ms IS NOT NULL ORDER BY person_id, channel, address"
     )
