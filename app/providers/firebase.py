@@ -86,6 +86,10 @@ class Firebase:
             batch = messaging.send_each([written(text, now) for text in texts], app=self._app)
         except exceptions.FirebaseError as error:  # of the batch, so of none of them alone
             return [failed(error)] * len(texts)
+        except ValueError as error:  # one of them cannot be written; nothing was sent yet
+            if len(texts) == 1:
+                return [Answer(Verdict.REFUSED, reason=one_line(f"not written: {error}"))]
+            return [answer for text in texts for answer in self._carry([text])]
         answers = [became(each) for each in batch.responses]
         if any(
             isinstance(each.exception, exceptions.UnauthenticatedError) for each in batch.responses

@@ -14,7 +14,7 @@ from app.providers.provider import Answer, Verdict, one_line
 
 QUOTA_S = 60.0  # "minimum initial delay": QUOTA_EXCEEDED, for what sends no Retry-After
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
-BAD, BROKEN = 400, 500
+BAD, TIMED_OUT, BROKEN = 400, 408, 500
 # The first that fits: the SDK's classes of FCM's own codes are special cases of Google's.
 KINDS = (
     (messaging.UnregisteredError, Verdict.REFUSED),
@@ -45,7 +45,7 @@ def failed(error: exceptions.FirebaseError) -> Answer:
     reason = one_line(f"{reply.status_code} {error}")
     verdict = next((verdict for kind, verdict in KINDS if isinstance(error, kind)), None)
     if verdict is None:
-        known = BAD <= reply.status_code < BROKEN
+        known = BAD <= reply.status_code < BROKEN and reply.status_code != TIMED_OUT
         verdict = Verdict.REFUSED if known else Verdict.UNKNOWN
     after_s = read_seconds(reply.headers.get("Retry-After", ""))
     if isinstance(error, exceptions.ResourceExhaustedError):

@@ -26,6 +26,16 @@ CALLS = 50
 VALID_S = (6, 36_000)  # Message resource, ValidityPeriod: 1 to 36,000; more than 5 is recommended
 LOOKED_AT = 50  # of a number's newest texts, when one may be there already
 EARLIER = timedelta(minutes=10)  # before an attempt was called unknown: our deadline, and clocks
+# What the SDK raises; the last four of an answer that is not the JSON it looks for.
+REFUSALS = (
+    TwilioException,
+    aiohttp.ClientError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+)
 
 
 class Twilio:
@@ -64,10 +74,10 @@ class Twilio:
     async def _carried(self, text: Outgoing) -> Answer:
         if text.tried_since is not None:
             there = await self._asked(self._looked_up(text, text.tried_since))
-            if there.verdict is Verdict.UNKNOWN:  # the look-up; nothing was sent by that
-                return Answer(Verdict.RETRY, reason=f"not looked up: {there.reason}")
-            if there.reference or there.verdict is not Verdict.SENT:
+            if there.reference or there.verdict in {Verdict.DOWN, Verdict.RETRY}:
                 return there
+            if there.verdict is not Verdict.SENT:  # of the look-up: it says nothing of the text
+                return Answer(Verdict.RETRY, reason=f"not looked up: {there.reason}")
         return await self._asked(self._created(text))
 
     async def _asked(self, request: Any) -> Answer:
@@ -77,7 +87,7 @@ class Twilio:
             async with asyncio.timeout(self._account.timeout_s):
                 answer: Answer = await request
                 return answer
-        except (TwilioException, aiohttp.ClientError, OSError, ValueError, KeyError) as error:
+        except REFUSALS as error:
             return self._failed(error, SEEN.get())
         finally:
             SEEN.reset(seen)
@@ -113,7 +123,8 @@ class Twilio:
             if lost is None or lost.arrived:
                 return Answer(Verdict.SENT, reference=each.sid or "")
             if not lost.again:
-                return Answer(Verdict.REFUSED, reason=lost.reason, dead=lost.dead)
+                reference = each.sid or ""
+                return Answer(Verdict.REFUSED, reference, reason=lost.reason, dead=lost.dead)
         return Answer(Verdict.SENT)
 
     def _failed(self, error: Exception, seen: "_Seen") -> Answer:

@@ -16,7 +16,7 @@ OURS = frozenset({20003, 20404, 21212, 21603, 21606, 21659, 21701, 21703, 21705}
 OPTED_OUT = 21610
 NO_NUMBER = frozenset({21211, 21217, 21614})  # no number, or none that takes texts
 TOO_MANY, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 429, 401, 403, 404
-OK, BAD, BROKEN = 200, 400, 500
+OK, BAD, TIMED_OUT, BROKEN = 200, 400, 408, 500
 
 # Of receipts: the queue was full or the carrier busy, the phone off, nobody knows why.
 AGAIN = frozenset({30001, 30003, 30008})
@@ -35,7 +35,7 @@ def refused(status: int, code: int | None, message: str, after_s: float | None) 
         return Answer(Verdict.RETRY, reason=reason, after_s=after_s)
     if status in {UNAUTHORIZED, FORBIDDEN, NOT_FOUND} or code in OURS:
         return Answer(Verdict.DOWN, reason=reason)
-    if BAD <= status < BROKEN:
+    if BAD <= status < BROKEN and status != TIMED_OUT:  # by then it may have gone further
         return Answer(Verdict.REFUSED, reason=reason, dead=code == OPTED_OUT or code in NO_NUMBER)
     return Answer(Verdict.UNKNOWN, reason=reason, after_s=after_s)
 

@@ -135,6 +135,7 @@ def test_what_is_not_urgent_waits_for_the_phone(house: House) -> None:
         (500, "INTERNAL", UNKNOWN, False),
         (502, "", UNKNOWN, False),
         (418, "", REFUSED, False),
+        (408, "", UNKNOWN, False),
     ],
 )
 def test_an_error_is_of_its_class_and_asked_about_once(
@@ -188,6 +189,14 @@ def test_a_bad_address_changes_nothing_for_the_others(house: House) -> None:
         7: UNKNOWN,
         9: UNKNOWN,
     }
+    assert set(peer.asked.values()) == {1}
+
+
+def test_one_that_cannot_be_written_changes_nothing_for_the_others(house: House) -> None:
+    answers, peer = house.sent([a_push("n1"), a_push(""), a_push("n2")])
+
+    assert [each.verdict for each in answers] == [SENT, REFUSED, SENT]
+    assert "not written" in answers[1].reason
     assert set(peer.asked.values()) == {1}
 
 

@@ -113,6 +113,7 @@ def test_the_validity_stays_within_what_twilio_takes(useful: timedelta, seconds:
         (400, 21611, RETRY),
         (500, 20500, UNKNOWN),
         (503, 20503, UNKNOWN),
+        (408, 0, UNKNOWN),
     ],
 )
 def test_an_error_is_decided_by_its_status_and_then_its_code(
@@ -131,7 +132,7 @@ def test_who_opted_out_or_cannot_be_texted_is_dead(code: int) -> None:
     assert one(an_sms(), (400, code)).dead
 
 
-@pytest.mark.parametrize("how", ["hang", "drop", "garbage", "proxy"])
+@pytest.mark.parametrize("how", ["hang", "drop", "garbage", "null", "[]", "proxy"])
 def test_what_may_have_been_taken_is_unknown(how: str) -> None:
     answer = one(an_sms(), how, timeout_s=1 if how == "hang" else 5)
 
@@ -200,7 +201,9 @@ def test_what_was_taken_and_lost_is_known_by_the_look_up(
     assert peer.asked == (["GET", "POST"] if verdict is SENT else ["GET"])
 
 
-@pytest.mark.parametrize("how", ["hang", "drop", "garbage", (500, 20500), (429, 20429)])
+@pytest.mark.parametrize(
+    "how", ["hang", "drop", "garbage", "null", (500, 20500), (429, 20429), (400, 20001), (408, 0)]
+)
 def test_a_look_up_that_fails_sends_nothing(how: tuple[int, int] | str) -> None:
     (answer,), peer = sent(
         an_sms(tried_since=SINCE),

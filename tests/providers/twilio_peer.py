@@ -104,6 +104,8 @@ class Peer:
             request.transport.abort()
         if answer == "garbage":
             return web.Response(text="<html>", status=CREATED)
+        if answer in {"null", "[]"}:
+            return web.Response(text=answer, status=CREATED)
         if answer == "proxy":
             return web.Response(text="<html>", status=502)
         if isinstance(answer, tuple):
