@@ -15,7 +15,16 @@ BUSY_TIMEOUT_MS = 10_000
 POLL_S = 0.01
 # A server that was restarted is noticed before a connection is used; one that is gone, in time.
 OPTIONS: dict[str, dict[str, Any]] = {
-    "postgresql": {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+    "postgresql": {
+        "pool_pre_ping": True,
+        "connect_args": {
+            "connect_timeout": 10,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        },
+    }
 }
 
 
@@ -42,7 +51,7 @@ def engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         made = create_engine(parsed, **OPTIONS.get(parsed.get_backend_name(), {}))
-    except (SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError, ValueError) as error:
         raise DatabaseError(f"CHANGEOVER_DATABASE: {error}") from None
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:

@@ -75,13 +75,14 @@ class Terms(msgspec.Struct, frozen=True):
     """On what terms somebody is told at one address, as they were when a message was queued.
 
     grouping: seconds for which a second message waits, so that it takes others along.
-    barred: why nothing may be sent there, or empty.
+    barred: why nothing may be sent there, or empty. verified: when it was last shown to work.
     """
 
     quiet: Quiet | None = None
     silenced: Silenced | None = None
     grouping: Seconds = 120.0
     barred: str = ""
+    verified: Instant | None = None
 
 
 class Queued(Record, frozen=True, kw_only=True, tag="queued"):

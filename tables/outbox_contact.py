@@ -25,7 +25,9 @@ RECEIPTS = frozenset({Channel.EMAIL, Channel.SMS})  # which say later that a tex
 
 def queue(contact: Contact, new: Waiting) -> Step:
     """Return the contact with ``new`` waiting, or what became of it at once."""
-    message = new.message
+    message, verified = new.message, new.terms.verified
+    if verified is not None and contact.barred_ms < verified.timestamp() * 1_000:
+        contact = replace(contact, barred="", barred_ms=0)
     barred = contact.barred or new.terms.barred
     if barred:
         return contact, [Failed(**named((message,)), reason=barred)]
@@ -114,7 +116,8 @@ def failed(contact: Contact, text: Text, record: Failed, now_ms: int) -> Step:
     """Return the contact with ``text`` waiting again, or given up: it was surely not sent."""
     contact = _without(contact, text)
     if record.dead:
-        contact = replace(contact, barred=record.reason, barred_ms=now_ms)
+        reason = record.reason or "its provider said so"
+        contact = replace(contact, barred=reason, barred_ms=now_ms)
         rest = tuple(each.message for each in contact.waiting)
         given_up: list[Outcome] = [Failed(**named(rest), reason=record.reason)] if rest else []
         return replace(contact, waiting=()), given_up

@@ -1,13 +1,14 @@
 """The directory: who is told, by what, of which device."""
 
 import getpass
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import database
@@ -154,16 +155,19 @@ class Directory:
         at_ms: since when; an address that was verified later is left as it is.
         """
         with self._sessions() as session:
-            if self._stands(session, channel, address, at_ms):
+            if _stands(session, channel, address, at_ms):
                 return False
         with self._changing(author) as changing:
+            if _stands(changing.session, channel, address, at_ms):  # now nobody else writes
+                return False
+            reason = reason.strip() or "no reason was given"
             row = SuppressionRow(channel=channel, address=address, reason=reason, at_ms=at_ms)
             changing.session.add(row)
             changing.note("suppressed", f"{channel} {address}", "", reason)
         return True
 
     def release(self, channel: Channel, address: str, author: str = "") -> None:
-        """Send there again.
+        """Send there again: whoever does this knows that it works, as if it were verified now.
 
         Raises:
             DirectoryError: it is not suppressed.
@@ -173,6 +177,11 @@ class Directory:
             if row is None:
                 raise DirectoryError(f"{channel} {address} is not suppressed")
             changing.session.delete(row)
+            changing.session.execute(
+                update(ContactRow)
+                .where(*_at(channel, address), ContactRow.verified_ms.is_not(None))
+                .values(verified_ms=changing.now_ms)
+            )
             changing.note("released", f"{channel} {address}", row.reason, "")
 
     def suppressions(self) -> list[Suppression]:
@@ -205,23 +214,13 @@ class Directory:
         with self._sessions() as session:
             return reading.snapshot(session)
 
-    def _stands(self, session: Session, channel: Channel, address: str, at_ms: int) -> bool:
-        if session.get(SuppressionRow, (channel.value, address)) is not None:
-            return True
-        later = select(ContactRow).where(
-            ContactRow.channel == channel.value,
-            ContactRow.address == address,
-            ContactRow.verified_ms > at_ms,
-        )
-        return session.scalars(later.limit(1)).first() is not None
-
     @contextmanager
     def _changing(self, author: str) -> Iterator["_Changing"]:
         now_ms = round(self._clock() * 1_000)
         with self._sessions.begin() as session:
             # First of all: from here on the others wait, and read what this changes.
             session.execute(update(Revision).values(number=Revision.number + 1))
-            yield _Changing(session, author or getpass.getuser(), now_ms)
+            yield _Changing(session, author or _user(), now_ms)
 
 
 class _Changing:
@@ -284,6 +283,25 @@ class _Changing:
                 after=after,
             )
         )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        return f"uid {os.getuid()}"
+
+
+def _stands(session: Session, channel: Channel, address: str, at_ms: int) -> bool:
+    """Return whether a suppression since ``at_ms`` is known, or was overtaken."""
+    if session.get(SuppressionRow, (channel.value, address)) is not None:
+        return True
+    later = select(ContactRow).where(*_at(channel, address), ContactRow.verified_ms > at_ms)
+    return session.scalars(later.limit(1)).first() is not None
+
+
+def _at(channel: Channel, address: str) -> tuple[ColumnElement[bool], ...]:
+    return ContactRow.channel == channel.value, ContactRow.address == address
 
 
 def _json(entry: Entry | None) -> str:

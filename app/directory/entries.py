@@ -174,6 +174,9 @@ class Group(Held, frozen=True, kw_only=True):
         super().check()
 
 
+LATEST = 9998  # a year after which an instant may not exist in every zone
+
+
 class Silence(Entry, frozen=True, kw_only=True):
     """Nothing is told until then. Of a device, of a group's, or, where both are empty, of any.
 
@@ -194,6 +197,8 @@ class Silence(Entry, frozen=True, kw_only=True):
         super().check()
         if self.until.tzinfo is None:
             raise DirectoryError(f"silence {self.silence}: until has no zone, as Z for UTC")
+        if self.until.year > LATEST:
+            raise DirectoryError(f"silence {self.silence}: until must be before {LATEST + 1}")
         if self.device and self.group:
             raise DirectoryError(f"silence {self.silence}: of a device or of a group, not of both")
 

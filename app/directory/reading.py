@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.directory.models import (
@@ -42,6 +42,7 @@ def snapshot(session: Session) -> Snapshot:
         of_group=_holders(session, people, GroupRole.group_name, GroupRole),
         silences=tuple(Silences().read(row) for row in session.scalars(select(SilenceRow))),
         suppressed=suppressed,
+        verified_ms=_verified(session),
     )
 
 
@@ -70,6 +71,12 @@ def _people(
                 addresses=tuple(addresses[entry.person]),
             ),
         )
+
+
+def _verified(session: Session) -> dict[tuple[str, str], int]:
+    address, last_ms = (ContactRow.channel, ContactRow.address), func.max(ContactRow.verified_ms)
+    rows = session.execute(select(*address, last_ms).group_by(*address))
+    return {(channel, at): ms for channel, at, ms in rows if ms is not None}
 
 
 def _holders(

@@ -8,6 +8,7 @@ import msgspec
 from app.directory.entries import Flags, Silence
 from schemas.decision import Severity
 from schemas.delivery import Channel, Quiet, Silenced, Terms
+from schemas.record import instant
 from tables.routing import Reach, Recipient, Role, Voice, When
 
 NEAREST = (Role.OWNER, Role.WATCHER, Role.OPERATOR)
@@ -51,6 +52,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """The directory as it was at one revision.
 
     holders, groups: by device. of_group: holders, by group. suppressed: why, by address.
+    verified_ms: when last, by address.
     """
 
     revision: int = 0
@@ -60,6 +62,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     of_group: Mapping[str, tuple[Holder, ...]] = {}
     silences: tuple[Silence, ...] = ()
     suppressed: Mapping[tuple[str, str], str] = {}
+    verified_ms: Mapping[tuple[str, str], int] = {}
 
     def consider(
         self, device: str, severity: Severity, channels: Collection[Channel]
@@ -109,12 +112,14 @@ class Snapshot(msgspec.Struct, frozen=True):
 
         grouping_s: for how long a second message waits, so that it takes others along.
         """
-        somebody = self.people.get(to.person)
+        somebody, address = self.people.get(to.person), (to.channel.value, to.address)
+        verified_ms = self.verified_ms.get(address)
         return Terms(
             quiet=None if somebody is None else somebody.quiet,
             silenced=self.silenced(device, rule, now),
             grouping=grouping_s,
-            barred=self.suppressed.get((to.channel.value, to.address), ""),
+            barred=self.suppressed.get(address, ""),
+            verified=None if verified_ms is None else instant(verified_ms),
         )
 
     def silenced(self, device: str, rule: str, now: datetime) -> Silenced | None:

@@ -1,6 +1,8 @@
 """People, addresses, devices, groups and silences, on SQLite and on PostgreSQL."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +21,7 @@ from app.directory import (
 )
 from schemas.decision import Severity
 from schemas.delivery import Channel, Quiet
+from schemas.record import microseconds
 from tables.routing import Recipient, Role, When
 from tests.people import home_of, somebody
 
@@ -35,6 +38,10 @@ def reached(
         (each.to.person, each.to.channel.value, each.when.value)
         for each in snapshot.reach(device, severity, tuple(Channel))
     ]
+
+
+def _ms(at: datetime) -> int:
+    return microseconds(at) // 1_000
 
 
 def barred(snapshot: Snapshot) -> dict[str, str]:
@@ -168,6 +175,29 @@ def test_an_address_that_was_verified_since_is_not_suppressed(directory: Directo
 
     assert not directory.suppress(SMS, "+15550100", "gone", 1_000)
     assert barred(directory.snapshot()) == {}
+
+
+def test_what_was_released_stays_so_whatever_is_said_of_earlier(directory: Directory) -> None:
+    directory.put(*ANN, home_of("ann"))
+    assert directory.suppress(SMS, "+15550100", "opted out", round(time.time() * 1_000))
+    ann = Recipient("ann", SMS, "+15550100")
+    before = directory.snapshot().terms(ann, "home", "grid_lost", NOW, 0).verified
+    directory.release(SMS, "+15550100")
+    after = directory.snapshot().terms(ann, "home", "grid_lost", NOW, 0).verified
+
+    assert before is not None
+    assert after is not None
+    assert after >= before
+    assert not directory.suppress(SMS, "+15550100", "opted out", _ms(after) - 1)
+    assert directory.suppress(SMS, "+15550100", " ", _ms(after))
+    assert barred(directory.snapshot()) != {}
+
+
+def test_of_many_who_say_it_at_once_one_is_the_first(directory: Directory) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        firsts = pool.map(lambda _: directory.suppress(SMS, "+15550100", "gone", 1_000), range(8))
+
+    assert sorted(firsts) == [False] * 7 + [True]
 
 
 def test_giving_back_a_code_releases(directory: Directory) -> None:

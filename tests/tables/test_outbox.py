@@ -202,6 +202,17 @@ def test_an_address_that_is_gone_is_used_no_more() -> None:
     assert box.said(Failed) == [("opted out", ("n2",))]
 
 
+def test_an_address_that_was_verified_since_is_used_again() -> None:
+    box = Box(refusing("opted out", dead=True))
+    box.queue(message(1))
+    box.queue(message(2), terms=Terms(verified=DAWN - timedelta(days=1), grouping=0.0))
+    box.queue(message(3), terms=Terms(verified=DAWN + timedelta(days=1), grouping=0.0))
+    box.queue(message(4), terms=Terms(grouping=0.0))
+
+    assert [ids for _, ids in box.left][:2] == [("1",), ("3",)]
+    assert box.said(Failed)[0] == ("opted out", ("n2",))
+
+
 def test_an_address_that_is_barred_gets_nothing() -> None:
     box = Box()
 
