@@ -14,7 +14,8 @@ import msgspec
 import structlog
 
 from app.providers.provider import Answer, Outgoing, Provider, Verdict
-from schemas.delivery import Delivery, Failed, Sent, Unknown
+from schemas import gsm
+from schemas.delivery import Channel, Delivery, Failed, Sent, Unknown
 
 log = structlog.get_logger()
 STOPPED_S = 60.0  # a channel that is configured wrongly is tried again, by one text
@@ -157,7 +158,7 @@ def outcome(ready: Ready, answer: Answer) -> Delivery:
     named = ready.named | {"attempt": ready.ticket.attempt}
     match answer.verdict:
         case Verdict.SENT:
-            return Sent(**named, reference=answer.reference)
+            return Sent(**named, reference=answer.reference, **_paid_by(ready.outgoing))
         case Verdict.UNKNOWN:
             return Unknown(**named, reason=answer.reason)
         case Verdict.REFUSED:
@@ -167,3 +168,10 @@ def outcome(ready: Ready, answer: Answer) -> Delivery:
             return Failed(**named, reason=answer.reason, again=True, after=after)
         case Verdict.DOWN:
             return Failed(**named, reason=answer.reason, again=True, after=STOPPED_S, counts=False)
+
+
+def _paid_by(outgoing: Outgoing) -> dict[str, Any]:
+    if outgoing.channel is not Channel.SMS:
+        return {}
+    alphabet, parts = gsm.split(outgoing.text)
+    return {"parts": len(parts), "alphabet": gsm.ALPHABETS[alphabet]}

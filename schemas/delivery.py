@@ -137,9 +137,21 @@ class Attempt(DeliveryRecord, frozen=True, kw_only=True, tag="attempt"):
 
 
 class Sent(DeliveryRecord, frozen=True, kw_only=True, tag="sent"):
-    """The provider took it. reference: its name there."""
+    """The provider took it. reference: its name there.
+
+    parts, alphabet: of a text message; by these it is paid for.
+    """
 
     reference: str
+    parts: int = 0
+    alphabet: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Return its name there, and what it is paid for by."""
+        if not self.parts:
+            return self.reference
+        return f"{self.reference} ({self.parts} part{'s'[: self.parts > 1]} of {self.alphabet})"
 
 
 class Delivered(DeliveryRecord, frozen=True, kw_only=True, tag="delivered"):

@@ -42,6 +42,7 @@ PLAIN = str.maketrans(
 )
 BLANK = frozenset(("Cc", "Cs", "Zl", "Zp", "Zs"))  # controls, halves of letters, kinds of space
 GSM7, UCS2 = 0x00, 0x08  # TP-DCS
+ALPHABETS = {GSM7: "GSM-7", UCS2: "UCS-2"}  # as people and price lists call them
 SINGLE = {GSM7: 160, UCS2: 70}  # septets, UTF-16 units
 PART = {GSM7: 153, UCS2: 67}
 CUT = "..."

@@ -57,7 +57,7 @@ def verify(person: str, address: str) -> None:
         code = opened.challenge(contact)
         minutes = VALID_MS // 60_000
         text = f"Changeover: your code is {code}. It is valid for {minutes} minutes."
-        answer = asyncio.run(send_one(read, contact.channel, address, "Your code", text))
+        answer, _ = asyncio.run(send_one(read, contact.channel, address, "Your code", text))
     if answer.verdict != "sent":
         raise click.ClickException(f"{answer.verdict}: {answer.reason}")
     click.echo(f"sent by {contact.channel}: {answer.reference}")

@@ -15,7 +15,6 @@ from schemas.delivery import Channel
 from tables.rules import Rule, RulesError
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-ALPHABETS = {gsm.GSM7: "GSM-7", gsm.UCS2: "UCS-2"}
 # What a decision may name, as a house might have it.
 CAUSE: dict[str, Fact] = {
     "source": "inverter",
@@ -108,7 +107,7 @@ def _row(
         "channel": str(channel),
         "subject": said.subject,
         "text": said.text,
-        "alphabet": ALPHABETS[alphabet] if channel is Channel.SMS else None,
+        "alphabet": gsm.ALPHABETS[alphabet] if channel is Channel.SMS else None,
         "parts": len(parts) if channel is Channel.SMS else None,
         "cut": channel is Channel.SMS and said.text.endswith(gsm.CUT),
     }

@@ -229,7 +229,9 @@ def _delivery(session: Session, record: Any, delivery: Delivery) -> None:
     match delivery:
         case Attempt():
             detail = str(delivery.ordinal)
-        case Sent() | Delivered():
+        case Sent():
+            detail = delivery.shown
+        case Delivered():
             detail = delivery.reference
         case Failed() | Unknown() | Expired() | Waits():
             detail = delivery.reason

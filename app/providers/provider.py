@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -101,6 +101,14 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give up what it holds open."""
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A provider that can be asked what became of a text that it took."""
+
+    async def receipt(self, reference: str) -> Receipt | None:
+        """Return what it says of the text of that name; None: nothing that is final."""
 
 
 def one_line(said: str) -> str:

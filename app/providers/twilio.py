@@ -18,7 +18,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from app.providers.given import read_seconds
-from app.providers.provider import Answer, Outgoing, Verdict, one_line
+from app.providers.provider import Answer, Outgoing, Receipt, Verdict, one_line
 from app.providers.twilio_account import Account, read_account
 from app.providers.twilio_answers import BAD, refused, status_of
 
@@ -66,6 +66,17 @@ class Twilio:
     async def send(self, texts: Sequence[Outgoing]) -> list[Answer]:
         """Return what became of each of ``texts``, in order, each within two time-outs."""
         return [await self._carried(text) for text in texts]
+
+    async def receipt(self, reference: str) -> Receipt | None:
+        """Return what became of the text that Twilio calls ``reference``; None: nothing final."""
+        receipts: list[Receipt | None] = []
+
+        async def asked() -> Answer:
+            receipts.append(_final(await self._client.messages(reference).fetch_async()))
+            return Answer(Verdict.SENT)
+
+        await self._asked(asked())
+        return receipts[0] if receipts else None
 
     async def close(self) -> None:
         """Close the connections that are kept."""
@@ -118,8 +129,7 @@ class Twilio:
             made = each.date_created
             if made is None or made < since - EARLIER or not (each.body or "").endswith(text.text):
                 continue
-            fields = {"MessageSid": each.sid or "", "MessageStatus": str(each.status)}
-            lost = status_of(fields | {"ErrorCode": str(each.error_code or "")})
+            lost = _final(each)
             if lost is None or lost.arrived:
                 return Answer(Verdict.SENT, reference=each.sid or "")
             if not lost.again:
@@ -146,6 +156,13 @@ class Twilio:
 
     def _plain(self, said: str) -> str:
         return one_line(said.replace(self._account.secret, "…"))
+
+
+def _final(message: Any) -> Receipt | None:
+    """Return what is known of a text, as its receipt would say it; None: nothing final."""
+    code = str(message.error_code or "")
+    fields = {"MessageSid": message.sid or "", "MessageStatus": str(message.status)}
+    return status_of(fields | {"ErrorCode": code})
 
 
 class _Seen:

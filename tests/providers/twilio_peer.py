@@ -17,6 +17,7 @@ ACCOUNT = "AC" + "0" * 32
 TOKEN = "a-token-of-tests"  # noqa: S105 - of no account
 CREATED = 201
 MESSAGES = "/2010-04-01/Accounts/{sid}/Messages.json"
+MESSAGE = "/2010-04-01/Accounts/{sid}/Messages/{name}.json"
 # A fault before a text was taken.
 BEFORE: dict[str, tuple[int, int] | str] = {
     "later": (429, 20429),
@@ -44,6 +45,7 @@ class Peer:
         self._hung = asyncio.Event()
         self._calls = set[asyncio.Task[None]]()
         self.called_back: list[int] = []
+        self.statuses: list[str] = []
 
     def holds(self, body: str, to: str, ago: timedelta = timedelta(), **more: Any) -> str:
         """Have a text already. Return its name."""
@@ -78,6 +80,15 @@ class Peer:
         to = request.query.get("To")
         found = [each for each in self.messages if each["to"] == to]
         return web.json_response({"messages": found, "next_page_uri": None, "page": 0})
+
+    async def fetch(self, request: web.Request) -> web.StreamResponse:
+        """Return one text, with the next status of those it is told to go through."""
+        self.asked.append(request.method)
+        message = next(each for each in self.messages if each["sid"] == request.match_info["name"])
+        if self.statuses:
+            message["status"] = self.statuses.pop(0)
+            message["error_code"] = 30003 if message["status"] == "undelivered" else None
+        return web.json_response(message)
 
     async def _call_back(self, url: str, sid: str) -> None:
         """Say of a text that it was sent, and that it arrived; sign both."""
@@ -124,7 +135,9 @@ async def twilio(faults: Faults | None = None) -> AsyncIterator[Peer]:
     """Enter with a stand-in that listens on a port of its own. faults: what it does by chance."""
     peer = Peer(faults or Faults(0, {}))
     async with listening(
-        web.post(MESSAGES, peer.create), web.get(MESSAGES, peer.list, allow_head=False)
+        web.post(MESSAGES, peer.create),
+        web.get(MESSAGES, peer.list, allow_head=False),
+        web.get(MESSAGE, peer.fetch, allow_head=False),
     ) as peer.api:
         try:
             yield peer
