@@ -48,11 +48,14 @@ async def begin(servers: str, base: tuple[Rule, ...]) -> Replay:
 
 
 async def recorded(
-    servers: str, ends: kafka.Offsets, progress: Callable[[int, int], None]
+    servers: str,
+    ends: kafka.Offsets,
+    progress: Callable[[int, int], None],
+    names: Sequence[str] = STREAMS,
 ) -> AsyncIterator[Any]:
-    """Yield the records of all streams up to ``ends``; tell ``progress`` how many of how many."""
+    """Yield the records of ``names`` up to ``ends``; tell ``progress`` how many of how many."""
     total, done = sum(ends.values()), 0
-    async for record in kafka.read(servers, STREAMS, until=ends):
+    async for record in kafka.read(servers, names, until=ends):
         yield record
         done += 1
         if done % PROGRESS_EVERY == 0:

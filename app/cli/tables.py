@@ -1,4 +1,4 @@
-"""``changeover tables``: what the workers keep of each device, and whether it is right."""
+"""``changeover tables``: what the workers keep, and whether it is right."""
 
 import asyncio
 import sys
@@ -13,13 +13,13 @@ from app.cli.showing import counted, show_json
 
 @click.group(name="tables")
 def tables() -> None:
-    """What the workers keep of each device: look at it, rebuild it, compare."""
+    """What the workers keep: look at it, rebuild it, compare."""
 
 
 @tables.command()
-@click.argument("device")
-def show(device: str) -> None:
-    """Print what is kept of DEVICE, as JSON: one state a table.
+@click.argument("key", metavar="DEVICE|PERSON")
+def show(key: str) -> None:
+    """Print what is kept of a device, or of who is told, as JSON: one state a table.
 
     offset is the last record it holds, at its time. Of an alert: since its episode began, clearing
     since the condition is gone, rearm_at until when nobody is told again, suppressed episodes since
@@ -31,12 +31,12 @@ def show(device: str) -> None:
     with told():
         found = asyncio.run(rebuild.stored(surroundings().servers))
     states = {
-        rebuild.TABLES[source]: {"offset": each.offset, **rebuild.shown(source, each.state)}
-        for (source, key), each in found.items()
-        if key == device.encode()
+        rebuild.TABLES[source].name: {"offset": each.offset, **rebuild.shown(source, each.state)}
+        for (source, of), each in found.items()
+        if of == key.encode()
     }
     if not states:
-        raise click.ClickException(f"nothing is kept of {device}: no record of it was decided on")
+        raise click.ClickException(f"nothing is kept of {key}: it is in no record so far")
     show_json(states)
 
 
@@ -45,6 +45,8 @@ def show(device: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(rules: str | None, as_json: bool) -> None:
     """Rebuild every state from the input topics and compare it with the table.
+
+    States of devices come from what they recorded, outboxes from ``deliveries``.
 
     Exit code 1 and both sides where they differ, 2 where it could not be done. Workers may go on
     meanwhile.
@@ -56,7 +58,7 @@ def verify(rules: str | None, as_json: bool) -> None:
         click.echo(msgspec.json.encode(report))
     else:
         for each in report.differences:
-            click.echo(f"{each.table} {each.device}")
+            click.echo(f"{each.table} {each.key}")
             click.echo(f"  stored:  {msgspec.json.encode(each.stored).decode()}")
             click.echo(f"  rebuilt: {msgspec.json.encode(each.rebuilt).decode()}")
         click.echo(

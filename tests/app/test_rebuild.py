@@ -9,16 +9,19 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from app import kafka, rebuild
-from app.rebuild import Difference, Stored
+from app.rebuild import Difference, Posted, Stored
 from app.replay import Replay
 from schemas import codec, topics
+from schemas.delivery import Attempt, Channel, OutboxTick, Queued, attempt_id
 from schemas.events import Event
-from tables import entries
+from tables import entries, outbox
 from tables.entries import Entry
 from tables.intake import take
+from tables.outbox_state import Outbox
 from tables.rulebook import Rulebook
 from tables.rules import default
 from tests.events import GRID, INVERTER, tick, transition
+from tests.tables.outboxes import DAWN, NOTHING, message, ms
 
 SOURCE, KEY = topics.TRANSITIONS, b"home"
 LOGGED: list[Event] = [transition(0, GRID, INVERTER), tick(5), tick(10)]
@@ -73,3 +76,33 @@ def test_a_state_behind_what_is_committed_is_found(monkeypatch: pytest.MonkeyPat
     (behind,) = verified({(SOURCE, KEY): Stored(0, state(1))}, 3, monkeypatch)
 
     assert (behind.stored["seq"], behind.rebuilt["seq"]) == (1, 3)
+
+
+def test_an_outbox_is_folded_anew_from_what_became_of_its_messages() -> None:
+    posted = Posted()
+    records: list[Any] = [
+        Queued(message=message(1), terms=NOTHING),
+        OutboxTick(),
+        b"{",
+        Attempt(
+            message=message(1).id,
+            notification="n1",
+            recipient="ann",
+            channel=Channel.SMS,
+            attempt=attempt_id((message(1).id,), 1),
+            ordinal=1,
+        ),
+    ]
+    state = Outbox()
+    for offset, event in enumerate(records):
+        value = event if isinstance(event, bytes) else codec.encode(event)
+        stamp = ms(DAWN) + offset
+        record = ConsumerRecord(
+            topics.DELIVERIES, 0, offset, stamp, 1, b"ann", value, None, 0, 0, ()
+        )
+        posted.take(record)
+        if not isinstance(event, bytes):
+            state, _ = outbox.take(state, event, stamp)
+
+    assert posted.states == {(topics.DELIVERIES, b"ann"): state}
+    assert state.contacts["sms +15550100"].flying is not None

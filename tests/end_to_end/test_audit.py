@@ -90,7 +90,7 @@ def test_an_altered_state_is_found(tmp_path: Path, rules: Path) -> None:
 
         assert (untouched["states"], untouched["differences"]) == (2, [])
         assert shown["supply"]["seq"] == entry.seq
-        assert (difference["table"], difference["device"]) == ("supply", "shop")
+        assert (difference["table"], difference["key"]) == ("supply", "shop")
         assert unreadable["stored"]["unreadable"] == "ff"
         assert difference["stored"]["seq"] == difference["rebuilt"]["seq"] + 1
         assert b"nothing is kept of nobody" in house.fails("tables", "show", "nobody")

@@ -125,6 +125,7 @@ def test_who_was_texted_has_received_it_twilio_says(house: House) -> None:
     (sent,) = house.deliveries(type="sent", recipient="ivy")
     (arrived,) = house.deliveries(type="delivered", recipient="ivy")
 
+    assert (sent.pop("parts"), sent.pop("alphabet")) == (1, "GSM-7")
     assert {**arrived, "type": "sent"} == sent
     assert set(house.peer.called_back) == {204}
 
@@ -177,6 +178,8 @@ def test_what_nobody_acknowledges_goes_to_the_next_channel_and_person(house: Hou
         "fay",
         "fay",
     ]
+    assert "outboxes" in json.loads(house.machine.run("tables", "show", "fay"))
+    assert house.machine.verify()["differences"] == []
 
 
 def test_the_audit_finds_what_was_decided(house: House) -> None:
