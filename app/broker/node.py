@@ -224,9 +224,8 @@ class Node:
         new = data.with_name("data.new")
         shutil.rmtree(new, ignore_errors=True)
         properties = self._properties(new, free_port(self._port))
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # One argument: one id in 64 begins with a dash and would be taken for an option.
-        tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config")
+        tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster()}", "--config")
         self._process = self._java(classpath, *tool, properties)
         try:
             failed = self._process.wait(START_TIMEOUT_S) != 0
@@ -235,6 +234,10 @@ class Node:
         if failed:
             raise BrokerFailedError(f"{data} could not be formatted:\n{self._last_errors()}")
         new.rename(data)
+
+    def _cluster(self) -> str:
+        """Return the id of a cluster of its own."""
+        return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
     def _properties(self, data: Path, controller: int) -> Path:
         # Java runs in the folder and is told names without a path: the properties are Latin-1,
