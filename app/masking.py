@@ -15,4 +15,7 @@ def masked(channel: str, address: str) -> str:
 
 def masked_in(reason: str, channel: str, address: str) -> str:
     """Return what a provider said of ``address``, which it may have quoted, with that masked."""
-    return re.sub(re.escape(address), masked(channel, address), reason, flags=re.IGNORECASE)
+    if address.lower() not in reason.lower():
+        return reason
+    shown = masked(channel, address)
+    return re.sub(re.escape(address), lambda _: shown, reason, flags=re.IGNORECASE)

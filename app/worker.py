@@ -1,6 +1,9 @@
 """The workers: ``faust -A app.worker:decide worker``, likewise ``route`` and ``deliver``."""
 
 import gc
+import sys
+
+import structlog
 
 import agents.email
 import agents.liveness
@@ -14,5 +17,6 @@ from app.stream.apps import decide, deliver, route
 
 __all__ = ["decide", "deliver", "route"]
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # as Faust's own
 gc.freeze()  # what is imported stays: it need not be looked through again and again
 gc.set_threshold(20_000)  # a batch makes some thousand objects, and none of them in a ring

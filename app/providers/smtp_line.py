@@ -5,7 +5,6 @@ any step --refused--> RSET --> ready; any step --silence, loss--> gone
 """
 
 import asyncio
-import re
 import socket
 from contextlib import suppress
 
@@ -19,7 +18,7 @@ from aiosmtplib import (
 )
 from aiosmtplib.protocol import SMTPProtocol
 
-from app.masking import masked
+from app.masking import masked_in
 from app.providers.provider import Answer, Verdict, one_line
 from app.providers.smtp_answers import DONE, Step, broke, down, replied
 from app.providers.smtp_server import HOST, Server
@@ -201,8 +200,7 @@ class Line:
         if self._server.gives_away(reason):
             reason = f"{self._step}: the server said no, and repeated what is secret"
         if recipient:
-            address = re.compile(re.escape(recipient), re.IGNORECASE)
-            reason = address.sub(lambda _: masked("email", recipient), reason)
+            reason = masked_in(reason, "email", recipient)
         return msgspec.structs.replace(answer, reason=one_line(reason))
 
 

@@ -151,6 +151,7 @@ def create(group: str) -> App:
         Table=Table,
         TableManager=Manager,
         ConsumerScheduler=BatchScheduler,
+        worker_redirect_stdouts=False,  # else each line of ours is a warning of Faust's
         topic_partitions=SETTINGS.partitions,
         topic_allow_declare=False,
         topic_disable_leader=True,

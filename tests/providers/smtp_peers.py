@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,7 @@ def _port(process: subprocess.Popen[bytes]) -> int:
     """Return the port on which ``process`` listens, once it does: proc(5), /proc/net/tcp."""
     deadline = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
-        own = {str(each.readlink()) for each in _descriptors(process.pid)}
+        own = _descriptors(process.pid)
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == LISTENS and f"socket:[{fields[9]}]" in own:
@@ -197,11 +197,12 @@ def _port(process: subprocess.Popen[bytes]) -> int:
     raise AssertionError("smtp-sink did not start to listen")
 
 
-def _descriptors(pid: int) -> list[Path]:
-    try:
-        return [each for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()]
-    except OSError:
-        return []
+def _descriptors(pid: int) -> set[str]:
+    found = set[str]()
+    with suppress(OSError):  # it is closing some, or has ended
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            found.add(str(each.readlink()))
+    return found
 
 
 def certificate(folder: Path, name: str = "IP:127.0.0.1") -> Path:
