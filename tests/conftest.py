@@ -10,6 +10,9 @@ from app.broker.node import Node
 from app.broker.ports import free_port
 from app.broker.topics import ensure
 from tests import recordings
+from tests.postgres import postgres
+
+__all__ = ["postgres"]  # a fixture
 
 PARTITIONS = 4
 

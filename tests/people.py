@@ -27,9 +27,10 @@ def somebody(
     return [Person(person=person, **(flags or {})), *contacts]
 
 
-def list_in(home: Path, *entries: Entry) -> None:
-    """Put ``entries`` into the directory of the installation at ``home``."""
-    directory = Directory(f"sqlite:///{home / 'changeover.db'}")
+def list_in(place: Path | str, *entries: Entry) -> None:
+    """Put ``entries`` into the directory at a URL, or of the installation in a folder."""
+    url = place if isinstance(place, str) else f"sqlite:///{place / 'changeover.db'}"
+    directory = Directory(url)
     directory.put(*entries)
     directory.close()
 

@@ -1,6 +1,7 @@
 """The right person, by the right channel, when it helps: each promise on the whole system.
 
-Texts go through Twilio's SDK to a stand-in that calls back; the rest goes to the folder.
+Texts go through Twilio's SDK to a stand-in that calls back; the rest goes to the folder. The
+directory is on PostgreSQL.
 """
 
 import json
@@ -19,6 +20,7 @@ from tests.end_to_end.machine import COMMAND, Machine, eventually, machine
 from tests.end_to_end.test_told import home, minutes_ago
 from tests.in_thread import in_thread
 from tests.people import list_in, somebody
+from tests.postgres import new_database
 from tests.providers.twilio_peer import ACCOUNT, TOKEN, Peer, twilio
 
 pytestmark = pytest.mark.kafka
@@ -62,21 +64,22 @@ class House:
 
 
 @pytest.fixture(name="house", scope="module")
-def _house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def _house(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("delivery")
     rules, secret = folder / "rules.toml", folder / "token"
     rules.write_text(RULES)
     secret.write_text(TOKEN)
-    port = free_port()
+    port, database = free_port(), new_database(postgres)
     with in_thread(twilio()) as peer:
         env: dict[str, Any] = {
             "CHANGEOVER_SMS": f"twilio://{ACCOUNT}?from=+15550199&api={peer.api}",
             "CHANGEOVER_SMS_SECRET_FILE": str(secret),
             "CHANGEOVER_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "CHANGEOVER_RECEIPTS_PORT": str(port),
+            "CHANGEOVER_DATABASE": database,
         }
         with machine(folder / "home", rules, **env) as house:
-            list_everybody(house.home)
+            list_everybody(database)
             house.start("receipts", *COMMAND, "receipts")
             for app in ("decide", "route", "deliver"):
                 house.start_worker(app)
@@ -84,11 +87,11 @@ def _house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             yield House(house, peer, folder)
 
 
-def list_everybody(home: Path) -> None:
+def list_everybody(database: str) -> None:
     now = datetime.now(UTC)
     night = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=1):%H:%M}"
     list_in(
-        home,
+        database,
         *somebody("ann", email="ann@example.com", sms=NUMBERS["ann"], flags={"sms": FOR_WORST}),
         *somebody("bob", email="bob@example.com", flags={"quiet": night}),
         *somebody("eve", sms=NUMBERS["eve"]),
