@@ -17,7 +17,7 @@ from edge.notice import Notice
 from edge.offline import Offline
 from edge.service import FLUSH_WITHIN_S, Edge, Summary
 from edge.sim800.modem import Modem, Settings
-from edge.spool import SpoolError
+from edge.spool import CorruptError, SpoolError
 from edge.status import EdgeStatus, Pending
 from schemas import topics
 
@@ -149,6 +149,8 @@ class Following:
                 edge.pump.online(self._online, horizon)
                 self._online = None
             behind = edge.pump.step(now_s, horizon)
+        except CorruptError:  # only the next start sets it aside, and begins a new one
+            raise
         except SpoolError as error:
             self._complain(error, now_s)
             return RETRY_S

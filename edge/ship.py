@@ -24,7 +24,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from edge.config_sections import SecurityConfig
 from edge.decider import DECIDED
 from edge.ledger import Ledger
-from edge.spool import Row, SpoolError
+from edge.spool import CorruptError, Row, SpoolError
 from schemas import topics
 
 READINGS_PER_S = 5_000  # of a backlog: the rest of the device, and of the link, is not held up
@@ -140,12 +140,16 @@ class Shipper:
 
     async def _keep_shipping(self) -> None:
         while True:
+            failure: BaseException | None = None
             try:
                 async with self._producer() as producer, asyncio.TaskGroup() as tasks:
                     for topic in SHIPPED:
                         tasks.create_task(self._ship(producer, topic))
             except* (KafkaError, SpoolError, OSError, TimeoutError) as group:
-                self._complain(_first(group))
+                failure = _first(group)
+                self._complain(failure)
+            if isinstance(failure, CorruptError):  # only the next start sets it aside
+                raise failure
             await asyncio.sleep(self._backoff())
 
     @asynccontextmanager

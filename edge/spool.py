@@ -21,7 +21,7 @@ from edge.spool_file import CorruptError, SpoolError
 from edge.stamp import State
 from schemas import topics
 
-__all__ = ["Row", "Spool", "SpoolError", "Spooled"]
+__all__ = ["CorruptError", "Row", "Spool", "SpoolError", "Spooled"]
 
 DEVICE, STAMPER = "device", "stamper"
 DROPPED_AT_ONCE = 0.1  # of the limit, so that it is not reached again at the next line
@@ -86,6 +86,7 @@ class Spool:
         except SpoolError:
             os.close(self._lock)
             raise
+        self._inode = spool_file.inode(path)
         try:
             self._load(device)
         except SpoolError:
@@ -232,6 +233,8 @@ class Spool:
         Raises:
             SpoolError: it was nothing.
         """
+        if spool_file.inode(self._path) != self._inode:  # else it went where nobody reads it
+            raise CorruptError(f"spool {self._path} was removed or replaced while it was in use")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield

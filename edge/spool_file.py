@@ -34,7 +34,7 @@ class SpoolError(Exception):
 
 
 class CorruptError(SpoolError):
-    """The spool's file is damaged."""
+    """The spool's file is damaged, or is there no more: only a new start goes on."""
 
 
 def opened(path: Path, fresh: Mapping[str, bytes]) -> sqlite3.Connection:
@@ -80,6 +80,15 @@ def translated(path: Path, error: sqlite3.Error) -> SpoolError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary one of an extended code
     kind = CorruptError if code in CORRUPT else SpoolError
     return kind(f"spool {path}: {error}")
+
+
+def inode(path: Path) -> tuple[int, int]:
+    """Return which file is at ``path``; what none is if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def set_aside(path: Path) -> Path:

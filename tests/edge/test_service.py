@@ -182,6 +182,25 @@ def test_what_goes_wrong_with_the_spool_ends_it(tmp_path: Path) -> None:
         asyncio.run(edge)
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_spool_that_is_gone_ends_it_and_the_next_start_goes_on(
+    tmp_path: Path, replaced: bool
+) -> None:
+    edge = config(tmp_path)
+
+    def happens() -> None:
+        edge.spool.unlink()
+        if replaced:
+            edge.spool.write_text("another")
+        append(tmp_path, READINGS, reading_text(5))
+
+    with pytest.raises(SpoolError, match="while it was in use"):
+        asyncio.run(run(edge, clock=Hours({1010.0: happens, 1200.0: interrupt}), shipping=Broker))
+    again = asyncio.run(run(edge, Once(), clock=Hours(), shipping=Broker))
+
+    assert again.lines == 1
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     missing = msgspec.structs.replace(config(tmp_path), logs=tmp_path / "none")
 

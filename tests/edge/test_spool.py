@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.log_file import Position
-from edge.spool import Row, Spool, Spooled, SpoolError
+from edge.spool import CorruptError, Row, Spool, Spooled, SpoolError
 from tests.edge.logs import at
 
 PLACE = Position(1, 2, 30, 4, at(5))
@@ -98,6 +98,23 @@ def test_what_is_damaged_is_set_aside_and_a_new_epoch_begins(tmp_path: Path) -> 
         assert (again.waiting, again.positions) == (0, {})
         assert again.state.epoch != epoch
     assert (tmp_path / "spool.damaged-1").read_bytes() == damaged
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_is_removed_while_it_is_in_use_takes_nothing_more(
+    tmp_path: Path, replaced: bool
+) -> None:
+    with Spool(tmp_path / "spool", "home") as spool:
+        spool.commit([Spooled("probes", 1, b"{}")], {})
+        (tmp_path / "spool").rename(tmp_path / "elsewhere")
+        if replaced:
+            (tmp_path / "spool").touch()
+        with pytest.raises(CorruptError, match="was removed or replaced while it was in use"):
+            spool.commit([Spooled("probes", 2, b"{}")], {})
+        with pytest.raises(CorruptError):
+            spool.acknowledge("probes", 1)
+
+        assert (spool.waiting, len(spool.read(9))) == (1, 1)
 
 
 def test_what_is_no_database_is_set_aside(tmp_path: Path) -> None:
