@@ -21,6 +21,7 @@ from bench.measure import Result, result, rounds
 from bench.peers import offline
 from tests.sim800.peers import running
 
+ROOT = Path(__file__).parent.parent
 LINES = 100_000
 BURST = 500_000
 ROUNDS = 3
@@ -108,18 +109,21 @@ async def _count(servers: str) -> int:
 
 
 def memory() -> list[Result]:
-    """Resident memory with modem and broker, its growth in a burst, and wake-ups when idle."""
+    """Resident memory with modem and broker, its growth in a burst, and wake-ups when idle.
+
+    Of the program as a device has it: with the extra ``edge`` alone.
+    """
     with (
         tempfile.TemporaryDirectory() as place,
         broker(Path(place) / "servers") as node,
         Simulator(Path(place) / "modem") as sim,
-        _edge(Path(place) / "device", node.servers, sim) as process,
-        _edge(Path(place) / "other", node.servers, None) as other,
+        _edge(Path(place) / "device", node.servers, sim, _alone(Path(place))) as process,
+        _edge(Path(place) / "other", node.servers, None, _alone(Path(place))) as other,
     ):
         folder = Path(place) / "device"
         (folder / "Transition.log").write_text("2026-01-01T00:00:00Z from=inverter to=grid\n")
         time.sleep(10)
-        before = _status(process.pid, "VmRSS")
+        before, ours = (_status(process.pid, name) for name in ("VmRSS", "RssAnon"))
         with (folder / "probeEnergy.log").open("a") as log:
             for first in range(0, BURST, 10_000):
                 log.write(lines(10_000, first))
@@ -136,6 +140,7 @@ def memory() -> list[Result]:
         polled = len(sim.core.commands) - polls
     return [
         result("device memory", [before / 1_000], 30, "lower", "MB"),
+        result("of which no file's", [ours / 1_000], None, "lower", "MB"),
         result("growth, 500,000 lines", [(after - before) / 1_000], 2, "lower", "MB"),
         result("wake-ups, idle, no modem", [without], 0.1, "lower", "a second"),
         result("wake-ups, idle, modem", [with_modem], None, "lower", "a second"),
@@ -143,15 +148,29 @@ def memory() -> list[Result]:
     ]
 
 
+def _alone(place: Path) -> str:
+    """Return the Python of an environment with the edge's own packages; made if it is not there."""
+    folder = place / "edge-alone"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run((sys.executable, "-m", "venv", folder), check=True)
+        install = ("-m", "pip", "install", "--quiet", f"{ROOT}[edge]")
+        subprocess.run((python, *install), check=True)
+    return str(python)
+
+
 @contextmanager
-def _edge(folder: Path, servers: str, sim: Simulator | None) -> Iterator[subprocess.Popen[bytes]]:
+def _edge(
+    folder: Path, servers: str, sim: Simulator | None, python: str
+) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir()
     config = folder / "notifications.config"
     modem = "" if sim is None else f'numbers = ["{NUMBER}"]\n[modem]\nport = "{sim.path}"\n'
     more = f'tick = "1h"\n{modem}'
     config.write_text(CONFIG.format(servers=servers) + more)
     env = os.environ | {"MALLOC_ARENA_MAX": "1"}
-    with subprocess.Popen((*EDGE, "--config", str(config)), env=env) as process:
+    argv = (python, *EDGE[1:], "--config", str(config))
+    with subprocess.Popen(argv, env=env, cwd=folder) as process:
         try:
             yield process
         finally:

@@ -16,8 +16,8 @@ from edge.position import Place, Position
 __all__ = ["Entry", "LogFile", "Place", "Position"]
 
 FIRST = datetime(1, 1, 1, tzinfo=UTC)  # where a log begins with what is no line
-CHUNK = 65_536
-QUEUE = 1_000
+CHUNK = 32_768
+QUEUE = 200
 KEPT = 524_288  # of one line; more would not fit a Kafka record
 
 Key = tuple[datetime, int]
