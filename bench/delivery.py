@@ -1,6 +1,7 @@
 """From a decision to a provider: what outboxes decide, how fast emails leave, and a restart."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,21 @@ class Street:
         }[self.channel]
         return (*HTTP, "send", self.channel.value, path, str(PEOPLE), *self._pem(folder))
 
+    def sdk(self, port: int, folder: Path) -> float | None:
+        """Return for how long the provider's own SDK takes by itself; None: that is the peer."""
+        if self.channel is not Channel.PUSH:
+            return None
+        (pem,), key = self._pem(folder), folder / "key"
+        url = f"https://{LOOPBACK}:{port}"
+        key.write_text(service_account(url))
+        done = subprocess.run(
+            (sys.executable, "-m", "bench.peers.fcm_sdk", url, str(PEOPLE), key),
+            capture_output=True,
+            check=True,
+            env=os.environ | {"REQUESTS_CA_BUNDLE": pem},
+        )
+        return float(done.stdout)
+
     def settings(self, port: int, folder: Path) -> dict[str, str]:
         """Return how a worker is told of the server at ``port``."""
         name, place = f"CHANGEOVER_{self.channel.name}", f"{LOOPBACK}:{port}"
@@ -130,23 +146,26 @@ class Street:
 
 
 def _street(street: Street) -> list[Result]:
-    ours, ratios, others, memory = [], [], [], []
+    ours, ratios, alone, others, memory = [], [], list[float](), [], []
     for _ in rounds(ROUNDS):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             with _sink(street, folder / "theirs") as port:
                 done = subprocess.run(street.send(port, folder), capture_output=True, check=True)
                 theirs_s = float(done.stdout)
+                sdk_s = street.sdk(port, folder)
             with _sink(street, folder / "ours") as port, cluster.broker(folder / "servers") as node:
                 seconds, waited_s, grown_mb = _told(street, node, folder, port)
             ours.append(PEOPLE / seconds)
             ratios.append(theirs_s / seconds)
+            alone += [] if sdk_s is None else [sdk_s / seconds]
             others.append(waited_s)
             memory.append(grown_mb)
     name = f"{street.channel.value} a second"
     return [
         result(name, ours, 600, "higher", "a second"),
         result(f"{name}, plain", ratios, None, "higher", f"x {street.peer}"),
+        *([result(f"{name}, SDK", alone, None, "higher", "x firebase-admin")] if alone else []),
         result("somebody else waits", others, 5, "lower", "s"),
         result("memory grows by", memory, None, "lower", "MB"),
     ]
