@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from app.broker.node import Node, Outside
+from app.broker.node import Node
+from app.broker.outside import Outside
 from app.broker.ports import check_free
 from app.broker.topics import ensure
 from app.directory import Directory

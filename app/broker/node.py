@@ -12,17 +12,18 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from app.broker import jars
 from app.broker.errors import BrokerFailedError, DataDirectoryError
+from app.broker.outside import Outside
 from app.broker.ports import LOOPBACK, check_free, free_port, in_use
 from app.supervisor import mortal
 
@@ -57,34 +58,6 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 {logins}"""
-
-
-class Outside(NamedTuple):
-    """A second port to listen on, and the one by which its clients reach it.
-
-    users: passwords by name, for SASL PLAIN; empty: nobody has to say who it is.
-    """
-
-    port: int
-    reached_by: int
-    users: Mapping[str, str] = {}
-
-    @property
-    def protocol(self) -> str:
-        """Return Kafka's name of how it is secured."""
-        return "SASL_PLAINTEXT" if self.users else "PLAINTEXT"
-
-    @property
-    def logins(self) -> str:
-        """Return the properties that name the users."""
-        if not self.users:
-            return ""
-        known = " ".join(f'user_{name}="{password}"' for name, password in self.users.items())
-        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-        return (
-            "listener.name.outside.sasl.enabled.mechanisms=PLAIN\n"
-            f"listener.name.outside.plain.sasl.jaas.config={module} required {known};\n"
-        )
 
 
 def _quiet(_: str) -> None:

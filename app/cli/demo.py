@@ -14,7 +14,7 @@ from app import house, kafka, rules_file, settings
 from app.audit import Audit, Report
 from app.broker.errors import BrokerError
 from app.broker.link import Link
-from app.broker.node import Outside
+from app.broker.outside import Outside
 from app.broker.ports import LOOPBACK, free_port
 from app.cli.saying import say
 from app.cli.showing import counted

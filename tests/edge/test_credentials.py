@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.broker.node import Node, Outside
+from app.broker.node import Node
+from app.broker.outside import Outside
 from app.broker.ports import free_port
 from app.broker.topics import ensure
 from edge.config import load

@@ -13,7 +13,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.broker.node import Node, Outside
+from app.broker.node import Node
+from app.broker.outside import Outside
 from app.broker.ports import free_port
 from app.broker.topics import ensure
 from app.supervisor import READY, mortal, worker_argv

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.broker.link import Link
-from app.broker.node import Outside
+from app.broker.outside import Outside
 from app.broker.ports import free_port
 
 
