@@ -3,7 +3,7 @@
 import getpass
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app import database
 from app.directory import reading
+from app.directory.changing import Changing
 from app.directory.codes import confirmed, new_code
 from app.directory.entries import Contact, DirectoryError, Entry
 from app.directory.migrate import upgrade
 from app.directory.models import ChangeRow, ContactRow, Revision, SuppressionRow
 from app.directory.snapshot import Snapshot
-from app.directory.stores import STORES, Known
+from app.directory.stores import STORES
 from schemas.delivery import Channel
 from schemas.record import instant
 
@@ -215,74 +216,12 @@ class Directory:
             return reading.snapshot(session)
 
     @contextmanager
-    def _changing(self, author: str) -> Iterator["_Changing"]:
+    def _changing(self, author: str) -> Iterator[Changing]:
         now_ms = round(self._clock() * 1_000)
         with self._sessions.begin() as session:
             # First of all: from here on the others wait, and read what this changes.
             session.execute(update(Revision).values(number=Revision.number + 1))
-            yield _Changing(session, author or _user(), now_ms)
-
-
-class _Changing:
-    """One transaction: what is changed in it, when and by whom."""
-
-    def __init__(self, session: Session, author: str, now_ms: int) -> None:
-        self.session, self.now_ms = session, now_ms
-        self._author = author
-        self._known = Known(session)
-
-    def load(self, kinds: Iterable[type[Entry]]) -> list[Sequence[Any]]:
-        """Return all rows of ``kinds``; as long as they are held, none is looked up again."""
-        return [self.session.scalars(select(STORES[kind].row)).all() for kind in kinds]
-
-    def put(self, entry: Entry) -> bool:
-        entry.check()
-        store = STORES[type(entry)]
-        row = self.session.get(store.row, store.ident(entry))
-        before = None if row is None else store.read(row)
-        row = store.row() if row is None else row
-        with self.session.no_autoflush:
-            store.write(row, entry, self._known, self.now_ms)
-        after = store.read(row)
-        if before == after:
-            return False
-        if before is None:
-            self.session.add(row)
-            self._known.add(entry)
-        self.note(entry.what, entry.key, _json(before), _json(after))
-        return True
-
-    def remove(self, kind: type[Entry], key: Any) -> None:
-        store = STORES[kind]
-        row = self.session.get(store.row, key)
-        if row is None:
-            raise DirectoryError(f"there is no {kind.what} {_words(key)}")
-        entry = store.read(row)
-        self.session.delete(row)
-        self.note(kind.what, entry.key, _json(entry), "")
-
-    def contact(self, contact: Contact) -> ContactRow:
-        row = self.session.get(ContactRow, STORES[Contact].ident(contact))
-        if row is None:
-            raise DirectoryError(
-                f"{contact.person} has no {contact.channel} address {contact.address}"
-            )
-        return row
-
-    def suppression(self, channel: Channel, address: str) -> SuppressionRow | None:
-        return self.session.get(SuppressionRow, (channel.value, address))
-
-    def note(self, what: str, key: str, before: str, after: str) -> None:
-        self.session.add(
-            ChangeRow(
-                at_ms=self.now_ms,
-                author=self._author,
-                what=what,
-                key=key,
-                before=before,
-                after=after,
-            )
-        )
+            yield Changing(session, author or _user(), now_ms)
 
 
 def _user() -> str:
@@ -302,14 +241,6 @@ def _stands(session: Session, channel: Channel, address: str, at_ms: int) -> boo
 
 def _at(channel: Channel, address: str) -> tuple[ColumnElement[bool], ...]:
     return ContactRow.channel == channel.value, ContactRow.address == address
-
-
-def _json(entry: Entry | None) -> str:
-    return "" if entry is None else msgspec.json.encode(entry).decode()
-
-
-def _words(key: Any) -> str:
-    return key if isinstance(key, str) else " ".join(key)
 
 
 def _time(at_ms: int) -> str:

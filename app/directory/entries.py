@@ -16,6 +16,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
 QUIET = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 LONGEST = 200  # characters of a device's name, as in records
+LATEST = 9998  # a year after which an instant may not exist in every zone
 # As browsers check one: HTML, the rule of a valid email address.
 MAILBOX = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+"
 HOST = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
@@ -172,9 +173,6 @@ class Group(Held, frozen=True, kw_only=True):
         """Return if it can be."""
         Entry.check(self)
         super().check()
-
-
-LATEST = 9998  # a year after which an instant may not exist in every zone
 
 
 class Silence(Entry, frozen=True, kw_only=True):

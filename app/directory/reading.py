@@ -1,10 +1,10 @@
 """Reads the directory into memory, all of it at once."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from app.directory.models import (
@@ -22,6 +22,8 @@ from app.directory.stores import People, Silences
 from schemas.delivery import Channel
 from tables.routing import Role
 
+Contacts = Sequence[Row[str, str, str, int | None]]  # whose, channel, address, verified_ms
+
 
 def revision(session: Session) -> int:
     """Return how often the directory was changed."""
@@ -33,7 +35,9 @@ def snapshot(session: Session) -> Snapshot:
     known = revision(session)  # before the rest: what changes meanwhile is read again
     rows = session.scalars(select(SuppressionRow))
     suppressed = {(row.channel, row.address): row.reason for row in rows}
-    people = dict(_people(session, suppressed))
+    columns = (ContactRow.person_id, ContactRow.channel, ContactRow.address, ContactRow.verified_ms)
+    contacts: Contacts = session.execute(select(*columns).order_by(*columns[:3])).all()
+    people = dict(_people(session, contacts, suppressed))
     return Snapshot(
         revision=known,
         people=people,
@@ -42,18 +46,15 @@ def snapshot(session: Session) -> Snapshot:
         of_group=_holders(session, people, GroupRole.group_name, GroupRole),
         silences=tuple(Silences().read(row) for row in session.scalars(select(SilenceRow))),
         suppressed=suppressed,
-        verified_ms=_verified(session),
+        verified_ms=_verified(contacts),
     )
 
 
 def _people(
-    session: Session, suppressed: dict[tuple[str, str], str]
+    session: Session, contacts: Contacts, suppressed: dict[tuple[str, str], str]
 ) -> Iterator[tuple[str, Somebody]]:
-    columns = (ContactRow.person_id, ContactRow.channel, ContactRow.address, ContactRow.verified_ms)
     addresses: dict[str, list[Address]] = defaultdict(list)
-    for person, channel, address, verified_ms in session.execute(
-        select(*columns).order_by(*columns[:3])
-    ):
+    for person, channel, address, verified_ms in contacts:
         reason = suppressed.get((channel, address))
         bar = f"suppressed: {reason}" if reason is not None else ""
         bar = bar or ("" if verified_ms is not None else "not verified")
@@ -73,10 +74,13 @@ def _people(
         )
 
 
-def _verified(session: Session) -> dict[tuple[str, str], int]:
-    address, last_ms = (ContactRow.channel, ContactRow.address), func.max(ContactRow.verified_ms)
-    rows = session.execute(select(*address, last_ms).group_by(*address))
-    return {(channel, at): ms for channel, at, ms in rows if ms is not None}
+def _verified(contacts: Contacts) -> dict[tuple[str, str], int]:
+    """Return when each address was last verified, by anybody whose it is."""
+    last_ms: dict[tuple[str, str], int] = {}
+    for _, channel, address, verified_ms in contacts:
+        if verified_ms is not None:
+            last_ms[channel, address] = max(last_ms.get((channel, address), 0), verified_ms)
+    return last_ms
 
 
 def _holders(

@@ -21,9 +21,9 @@ from app.directory import (
 )
 from schemas.decision import Severity
 from schemas.delivery import Channel, Quiet
-from schemas.record import microseconds
 from tables.routing import Recipient, Role, When
 from tests.people import home_of, somebody
+from tests.tables.outboxes import ms
 
 EMAIL, SMS, PUSH = Channel.EMAIL, Channel.SMS, Channel.PUSH
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
@@ -38,10 +38,6 @@ def reached(
         (each.to.person, each.to.channel.value, each.when.value)
         for each in snapshot.reach(device, severity, tuple(Channel))
     ]
-
-
-def _ms(at: datetime) -> int:
-    return microseconds(at) // 1_000
 
 
 def barred(snapshot: Snapshot) -> dict[str, str]:
@@ -188,8 +184,8 @@ def test_what_was_released_stays_so_whatever_is_said_of_earlier(directory: Direc
     assert before is not None
     assert after is not None
     assert after >= before
-    assert not directory.suppress(SMS, "+15550100", "opted out", _ms(after) - 1)
-    assert directory.suppress(SMS, "+15550100", " ", _ms(after))
+    assert not directory.suppress(SMS, "+15550100", "opted out", ms(after) - 1)
+    assert directory.suppress(SMS, "+15550100", " ", ms(after))
     assert barred(directory.snapshot()) != {}
 
 

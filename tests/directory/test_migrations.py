@@ -40,6 +40,12 @@ def _engine(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+def enter(engine: Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
 def differences(engine: Engine) -> list[object]:
     with engine.connect() as connection:
         options = {"version_table": migrate.VERSIONS, "target_metadata": Base.metadata}
@@ -69,9 +75,7 @@ def test_each_step_goes_up_and_down_again(engine: Engine) -> None:
 def test_what_was_entered_before_there_were_versions_is_taken_along(
     engine: Engine, url: str
 ) -> None:
-    with engine.begin() as connection:
-        for statement in BEFORE:
-            connection.execute(text(statement))
+    enter(engine, *BEFORE)
     directory = Directory(url)
 
     assert directory.all(Device) == [home_of("ann", "bob")]
@@ -90,10 +94,7 @@ def test_what_was_entered_before_there_were_versions_is_taken_along(
 def test_one_address_that_was_off_leaves_the_others_of_its_channel_on(
     engine: Engine, url: str
 ) -> None:
-    with engine.begin() as connection:
-        for statement in BEFORE:
-            connection.execute(text(statement))
-        connection.execute(text("INSERT INTO contact VALUES (4, 'bob', 'sms', '+15550102', true)"))
+    enter(engine, *BEFORE, "INSERT INTO contact VALUES (4, 'bob', 'sms', '+15550102', true)")
     directory = Directory(url)
     reach = directory.snapshot().reach("home", Severity.WARNING, tuple(Channel))
 
