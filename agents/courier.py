@@ -173,5 +173,4 @@ def outcome(ready: Ready, answer: Answer) -> Delivery:
 def _paid_by(outgoing: Outgoing) -> dict[str, Any]:
     if outgoing.channel is not Channel.SMS:
         return {}
-    alphabet, parts = gsm.split(outgoing.text)
-    return {"parts": len(parts), "alphabet": gsm.ALPHABETS[alphabet]}
+    return gsm.size(outgoing.text)._asdict()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from schemas import gsm
 from schemas.decision import Kind, Severity
 from schemas.events import Ordinal
 from schemas.record import Instant, Name, Record, derived_id
@@ -151,7 +152,7 @@ class Sent(DeliveryRecord, frozen=True, kw_only=True, tag="sent"):
         """Return its name there, and what it is paid for by."""
         if not self.parts:
             return self.reference
-        return f"{self.reference} ({self.parts} part{'s'[: self.parts > 1]} of {self.alphabet})"
+        return f"{self.reference} ({gsm.Size(self.parts, self.alphabet)})"
 
 
 class Delivered(DeliveryRecord, frozen=True, kw_only=True, tag="delivered"):

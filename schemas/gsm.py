@@ -5,6 +5,7 @@ Source: 3GPP TS 23.038, 6.2.1, 6.2.1.1 and 6.1.2.1; parts: 3GPP TS 23.040, 9.2.3
 
 import unicodedata
 from collections.abc import Iterator
+from typing import NamedTuple
 
 ESCAPE = 0x1B
 BASIC = (
@@ -103,6 +104,23 @@ def readable(text: str) -> str:
     plain = "".join(each for each in kept if unicodedata.category(each) != INVISIBLE)
     plain = plain.translate(PLAIN)
     return kept if septets(plain) is None else plain
+
+
+class Size(NamedTuple):
+    """What a text is paid for by: its parts, and what they are written in."""
+
+    parts: int
+    alphabet: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.parts} part{'s'[: self.parts > 1]} of {self.alphabet}"
+
+
+def size(text: str) -> Size:
+    """Return what ``text`` is paid for by."""
+    coding, parts = split(text)
+    return Size(len(parts), ALPHABETS[coding])
 
 
 def split(text: str) -> tuple[int, list[list[int]]]:

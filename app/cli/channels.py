@@ -6,7 +6,7 @@ import click
 from msgspec import to_builtins
 
 from app import settings
-from app.cli.showing import counted, show_json, show_table
+from app.cli.showing import show_json, show_table
 from app.directory import DirectoryError
 from app.directory.entries import check_address
 from app.providers.provider import Answer, Receipt
@@ -72,8 +72,7 @@ def test(channel: str, address: str, text: str, wait: float, as_json: bool) -> N
 
 def _say(channel: Channel, text: str, answer: Answer, receipt: Receipt | None) -> None:
     if channel is Channel.SMS:
-        alphabet, parts = gsm.split(text)
-        click.echo(f"{counted(len(parts), 'part')} of {gsm.ALPHABETS[alphabet]}")
+        click.echo(gsm.size(text))
     click.echo(_words(answer))
     if receipt is not None:
         click.echo("delivered" if receipt.arrived else f"lost: {receipt.reason}")

@@ -11,7 +11,7 @@ from app.cli.showing import show_json, show_table
 from app.directory import Contact, DirectoryError, Person
 from app.directory.directory import Change
 from app.directory.entries import check_address
-from app.masking import masked
+from app.masking import masked_in
 from schemas.delivery import Channel
 
 WHEN = "always, unanswered, never, or for each severity, as critical=always,warning=unanswered."
@@ -125,9 +125,8 @@ def _hidden(change: Change) -> Change:
     *_, channel, address = ("", *change.key.split(" "))
     if channel not in tuple(Channel):
         return change
-    shown = masked(channel, address)
-    texts = (each.replace(address, shown) for each in (change.key, change.before, change.after))
-    key, before, after = texts
+    texts = (change.key, change.before, change.after)
+    key, before, after = (masked_in(each, channel, address) for each in texts)
     return msgspec.structs.replace(change, key=key, before=before, after=after)
 
 

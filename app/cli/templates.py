@@ -99,7 +99,7 @@ def _row(
     texts: Texts, decision: Decision, rule: Rule, channel: Channel, language: str, zone: str
 ) -> dict[str, Any]:
     said = texts.of(decision, channel, language, zone, clear_for=rule.clear_for)
-    alphabet, parts = gsm.split(said.text)
+    size = gsm.size(said.text) if channel is Channel.SMS else None
     return {
         "language": language,
         "rule": decision.rule,
@@ -107,8 +107,8 @@ def _row(
         "channel": str(channel),
         "subject": said.subject,
         "text": said.text,
-        "alphabet": gsm.ALPHABETS[alphabet] if channel is Channel.SMS else None,
-        "parts": len(parts) if channel is Channel.SMS else None,
+        "alphabet": size and size.alphabet,
+        "parts": size and size.parts,
         "cut": channel is Channel.SMS and said.text.endswith(gsm.CUT),
     }
 

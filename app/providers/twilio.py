@@ -6,7 +6,8 @@ kept, whether a request left, and what Retry-After said. It tries nothing twice.
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -69,14 +70,10 @@ class Twilio:
 
     async def receipt(self, reference: str) -> Receipt | None:
         """Return what became of the text that Twilio calls ``reference``; None: nothing final."""
-        receipts: list[Receipt | None] = []
-
-        async def asked() -> Answer:
-            receipts.append(_final(await self._client.messages(reference).fetch_async()))
-            return Answer(Verdict.SENT)
-
-        await self._asked(asked())
-        return receipts[0] if receipts else None
+        with suppress(*REFUSALS):
+            async with self._request(_Seen()):
+                return _final(await self._client.messages(reference).fetch_async())
+        return None
 
     async def close(self) -> None:
         """Close the connections that are kept."""
@@ -93,15 +90,23 @@ class Twilio:
 
     async def _asked(self, request: Any) -> Answer:
         """Return what became of a request; what it raises is an answer too."""
-        seen = SEEN.set(_Seen())
+        seen = _Seen()
         try:
-            async with asyncio.timeout(self._account.timeout_s):
+            async with self._request(seen):
                 answer: Answer = await request
                 return answer
         except REFUSALS as error:
-            return self._failed(error, SEEN.get())
+            return self._failed(error, seen)
+
+    @asynccontextmanager
+    async def _request(self, seen: "_Seen") -> AsyncIterator[None]:
+        """Enter to make one request within the deadline; ``seen`` is what is known of it."""
+        before = SEEN.set(seen)
+        try:
+            async with asyncio.timeout(self._account.timeout_s):
+                yield
         finally:
-            SEEN.reset(seen)
+            SEEN.reset(before)
 
     async def _created(self, text: Outgoing) -> Answer:
         left_s = (text.useful_until - datetime.now(UTC)).total_seconds()
