@@ -5,35 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from app.broker.ports import free_port
-from app.cli import cli
-
-HOUSE = (
-    "people add ann --name Ann --email ann@example.com --sms +2348012345678 --verified",
-    "people add bob --sms +2348012345679 --verified",
-    "people add eve --push token --verified",
-    "groups add ikeja --operator eve",
-    "devices add home --owner ann --group ikeja",
-)
-
-
-def run(line: str, *more: str) -> Result:
-    return CliRunner().invoke(cli, [*line.split(), *more])
-
-
-def done(line: str, *more: str) -> str:
-    result = run(line, *more)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-@pytest.fixture(name="house")
-def _house(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHANGEOVER_BROKER_PORT", str(free_port()))
-    for line in HOUSE:
-        done(line)
+from tests.cli.running import done, run
 
 
 def routed(*more: str) -> dict[tuple[str, str], tuple[str, str]]:
@@ -183,96 +157,6 @@ def test_who_changed_what_is_kept(house: None) -> None:
     assert "ann sms +2348012345678" in done("people log --reveal")
     assert changes[0]["what"] == "device"
     assert json.loads(changes[0]["after"])["owners"] == ["ann"]
-
-
-@pytest.mark.parametrize("form", ["csv", "json"])
-def test_all_of_it_goes_out_and_comes_in_again(house: None, tmp_path: Path, form: str) -> None:
-    kinds = ("people", "contacts", "groups", "devices", "silences")
-    done("silences add --device home --rule grid_lost --until 2030-01-01T00:00:00Z --by ann")
-    done("people flags ann --sms critical=always,info=never")
-    before = {kind: done(f"{kind} export") for kind in kinds}
-    for kind in kinds:
-        done(f"{kind} export", str(tmp_path / f"{kind}.{form}"))
-    for line in ("devices remove home", "groups remove ikeja", "people remove ann"):
-        done(line)
-    for kind in kinds:
-        done(f"{kind} import", str(tmp_path / f"{kind}.{form}"))
-
-    assert {kind: done(f"{kind} export") for kind in kinds} == before
-    assert (tmp_path / f"people.{form}").stat().st_mode & 0o077 == 0
-    again = done("people import", str(tmp_path / f"people.{form}"))
-    assert again.endswith("3 persons, 0 changed\n")
-
-
-def test_an_import_says_the_line_that_is_wrong_and_changes_nothing(tmp_path: Path) -> None:
-    def imported(name: str, text: str, kind: str = "people") -> str:
-        (tmp_path / name).write_text(text)
-        result = run(f"{kind} import", str(tmp_path / name))
-        assert result.exit_code == 1
-        return result.output.replace(f"{tmp_path}/", "")
-
-    assert imported("a.csv", "person,zone\nann,UTC\nbob,Mars\n") == (
-        "Error: a.csv:3: 'Mars' is no time zone, as Africa/Lagos; nothing was imported\n"
-    )
-    assert imported("b.csv", "person,color\nann,red\n").startswith(
-        "Error: b.csv:2: Object contains unknown field `color`"
-    )
-    assert imported("c.json", '[{"person": "ann"},\n {"name": "x"}]').startswith(
-        "Error: c.json:2: Object missing required field `person`"
-    )
-    assert imported("d.csv", 'person,channel,address\nann,fax,"1"\n', "contacts").startswith(
-        "Error: d.csv:2: Invalid enum value 'fax'"
-    )
-    assert "a list of objects is expected" in imported("e.json", '{"person": "ann"}')
-    assert "a list of objects is expected" in imported("g.json", "[" * 100_000)
-    assert imported("h.json", '[{"person": "ann"},\n 1]').startswith("Error: h.json:2: Expected")
-    assert imported("i.csv", "person,name\nann,A\n\nann,B\n") == (
-        "Error: i.csv:4: ann stands on line 2 already; nothing was imported\n"
-    )
-    assert imported("j.csv", "person,name,name\nann,A,B\n").startswith(
-        "Error: j.csv:1: two columns are named 'name'"
-    )
-    assert imported("k.csv", "person,name\nann,A,B\n").startswith(
-        "Error: k.csv:2: more than the header names: B"
-    )
-    assert imported("l.csv", f"person,name\nann,{'x' * 200_000}\n").startswith(
-        "Error: l.csv:2: field larger than field limit"
-    )
-    assert "must end in .csv or .json" in imported("f.txt", "person\nann\n")
-    assert json.loads(done("people list --json")) == []
-
-
-def test_what_a_file_does_not_name_stays_as_it_was(tmp_path: Path) -> None:
-    (tmp_path / "b.csv").write_text("person,name,zone,language\nann,Ann,Africa/Lagos,fr\n")
-    done("people import", str(tmp_path / "b.csv"))
-    (tmp_path / "a.csv").write_text("person,name,language\nann,Anna,\n")
-    done("people import", str(tmp_path / "a.csv"))
-    (ann,) = json.loads(done("people export"))
-    assert (ann["name"], ann["zone"], ann["language"]) == ("Anna", "Africa/Lagos", "en")
-
-    (tmp_path / "a.json").write_text('[{"person": "ann", "language": "fr"}]')
-    done("people import", str(tmp_path / "a.json"))
-    (ann,) = json.loads(done("people export"))
-    assert (ann["name"], ann["zone"], ann["language"]) == ("Anna", "Africa/Lagos", "fr")
-
-
-def test_what_is_written_is_for_its_owner_alone_whatever_was_there(tmp_path: Path) -> None:
-    file = tmp_path / "people.csv"
-    file.write_text("")
-    file.chmod(0o644)
-    done("people export", str(file))
-
-    assert file.stat().st_mode & 0o077 == 0
-    assert [each.name for each in tmp_path.glob("people*")] == ["people.csv"]
-
-
-def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "people.csv"
-    file.write_text("\ufeffperson,name\r\nann,Ann\r\nbob,\r\n")
-
-    assert done("people import --dry-run", str(file)).endswith("2 would be changed\n")
-    assert json.loads(done("people list --json")) == []
-    assert done("people import", str(file)).endswith("2 persons, 2 changed\n")
 
 
 def test_the_tables_go_back_for_an_older_program() -> None:

@@ -10,10 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 
+from app import kafka
 from app.broker.node import Node
 from app.broker.ports import free_port
 from edge import ship
@@ -81,40 +82,21 @@ def test_a_broker_that_is_gone_for_a_day_is_told_of_once_a_minute_and_costs_no_m
 
 async def _lead(servers: str, brokers: list[int]) -> None:
     """Make the topic of readings, with one partition on ``brokers``; the first leads it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
-        assignments: Any = {0: brokers}
+    assignments: Any = {0: brokers}
+    async with kafka.administering(servers) as admin:
         await admin.create_topics([NewTopic(topics.PROBES, -1, -1, assignments)])
-    finally:
-        await admin.close()
 
 
 async def _leader(servers: str) -> int:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
+    async with kafka.administering(servers) as admin:
         (described,) = await admin.describe_topics([topics.PROBES])
-        (partition,) = described["partitions"]
-        return int(partition["leader"])
-    finally:
-        await admin.close()
+    (partition,) = described["partitions"]
+    return int(partition["leader"])
 
 
-async def _sequence(servers: str) -> list[bytes]:
-    place = TopicPartition(topics.PROBES, 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        consumer.assign([place])
-        (end,) = (await consumer.end_offsets([place])).values()
-        found: list[bytes] = []
-        while await consumer.position(place) < end:
-            fetched = await consumer.getmany(place, timeout_ms=1_000)
-            found += [record.value for record in fetched.get(place, [])]
-        return found
-    finally:
-        await consumer.stop()
+async def _numbers(servers: str) -> list[int]:
+    records = kafka.read(servers, [topics.PROBES])
+    return [msgspec.json.decode(record.value)["n"] async for record in records]
 
 
 @pytest.fixture(name="nodes")
@@ -159,8 +141,7 @@ def test_a_leader_that_moves_costs_nothing(tmp_path: Path, nodes: tuple[Node, No
         rows = [Spooled(topics.PROBES, seq, value) for seq, value in enumerate(events, 1)]
         spool.commit(rows, {})
         leaders = asyncio.run(shipped(Ledger("home", "r", spool)))
-    values = asyncio.run(_sequence(first.servers))
-    numbers = [int(value.split(b'"n":')[1].split(b",")[0].rstrip(b"}")) for value in values]
+    numbers = asyncio.run(_numbers(first.servers))
 
     assert leaders == (2, 1)
     assert list(dict.fromkeys(numbers)) == list(range(EVENTS))  # the first of each, in order
