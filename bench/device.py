@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +28,7 @@ ROUNDS = 3
 IDLE_S = float(os.environ.get("BENCH_IDLE_S", "300"))
 LATENCY_S = 2.0
 TEXTS = 5
+SETTLES_S = 10.0  # after a start, and after a burst: then its memory is what it keeps
 AWAY_S = 10.0  # how long the modem is unplugged
 NUMBER = "+380441234567"
 EDGE = (sys.executable, "-c", "from app.cli import main; main()", "edge")
@@ -96,7 +97,7 @@ def _rsyslog(folder: Path, servers: str) -> None:
         while asyncio.run(_count(servers)) < LINES:
             if time.monotonic() > deadline_s:
                 raise RuntimeError("rsyslog did not bring all lines to the broker")
-            time.sleep(0.2)
+            time.sleep(0.2)  # a topic tells nobody that it has grown
         process.terminate()
 
 
@@ -117,22 +118,26 @@ def memory() -> list[Result]:
         tempfile.TemporaryDirectory() as place,
         broker(Path(place) / "servers") as node,
         Simulator(Path(place) / "modem") as sim,
-        _edge(Path(place) / "device", node.servers, sim, _alone(Path(place))) as process,
-        _edge(Path(place) / "other", node.servers, None, _alone(Path(place))) as other,
+        ExitStack() as edges,
     ):
+        python = _alone(Path(place))
+        process, other = (
+            edges.enter_context(_edge(Path(place) / name, node.servers, modem, python))
+            for name, modem in (("device", sim), ("other", None))
+        )
         folder = Path(place) / "device"
         (folder / "Transition.log").write_text("2026-01-01T00:00:00Z from=inverter to=grid\n")
-        time.sleep(10)
+        time.sleep(SETTLES_S)
         before, ours = (_status(process.pid, name) for name in ("VmRSS", "RssAnon"))
         with (folder / "probeEnergy.log").open("a") as log:
             for first in range(0, BURST, 10_000):
                 log.write(lines(10_000, first))
         while asyncio.run(_count(node.servers)) < BURST:
-            time.sleep(1)
-        time.sleep(10)
+            time.sleep(1)  # a topic tells nobody that it has grown
+        time.sleep(SETTLES_S)
         after = _status(process.pid, "VmRSS")
         polls, began = len(sim.core.commands), [_wakes(each.pid) for each in (process, other)]
-        time.sleep(IDLE_S)
+        time.sleep(IDLE_S)  # that is what is measured
         ended = [_wakes(each.pid) for each in (process, other)]
         with_modem, without = (
             (end - begin) / IDLE_S for begin, end in zip(began, ended, strict=True)
@@ -149,13 +154,12 @@ def memory() -> list[Result]:
 
 
 def _alone(place: Path) -> str:
-    """Return the Python of an environment with the edge's own packages; made if it is not there."""
+    """Return the Python of a new environment with the packages that a device has, and no other."""
     folder = place / "edge-alone"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run((sys.executable, "-m", "venv", folder), check=True)
-        install = ("-m", "pip", "install", "--quiet", f"{ROOT}[edge]")
-        subprocess.run((python, *install), check=True)
+    subprocess.run((sys.executable, "-m", "venv", folder), check=True)
+    python, locked = folder / "bin" / "python", ROOT / "deploy" / "requirements" / "edge.txt"
+    install = ("-m", "pip", "install", "--quiet", "--require-hashes", "-r", locked)
+    subprocess.run((python, *install), check=True)
     return str(python)
 
 
@@ -168,7 +172,7 @@ def _edge(
     modem = "" if sim is None else f'numbers = ["{NUMBER}"]\n[modem]\nport = "{sim.path}"\n'
     more = f'tick = "1h"\n{modem}'
     config.write_text(CONFIG.format(servers=servers) + more)
-    env = os.environ | {"MALLOC_ARENA_MAX": "1"}
+    env = os.environ | {"MALLOC_ARENA_MAX": "1", "PYTHONPATH": str(ROOT)}
     argv = (python, *EDGE[1:], "--config", str(config))
     with subprocess.Popen(argv, env=env, cwd=folder) as process:
         try:
@@ -220,7 +224,7 @@ def _peer(name: str) -> list[float]:
             for count in range(1, TEXTS + 2):
                 queued = peer.queue(NUMBER, f"text {count}")
                 while len(sim.sent) < count:
-                    time.sleep(POLL_S)
+                    time.sleep(POLL_S)  # a modem tells only its peer
                 spans.append(sim.asked_at[-1] - queued)
                 time.sleep(LATENCY_S + 1)  # until the modem is free again
             return spans[1:]  # the first waits for the peer to come up
