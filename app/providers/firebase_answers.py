@@ -5,9 +5,9 @@ https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode
 
 from typing import Any
 
-import requests
+import aiohttp
+import httpx
 from firebase_admin import exceptions, messaging
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from app.providers.given import read_seconds
 from app.providers.provider import Answer, Verdict, one_line
@@ -53,29 +53,22 @@ def failed(error: exceptions.FirebaseError) -> Answer:
     return Answer(verdict, reason=reason, after_s=after_s, dead=_dead(error, reply))
 
 
-def _dead(error: exceptions.FirebaseError, reply: requests.Response) -> bool:
+def _dead(error: exceptions.FirebaseError, reply: httpx.Response) -> bool:
     gone = (messaging.UnregisteredError, messaging.SenderIdMismatchError)
     return isinstance(error, gone) or (
         isinstance(error, exceptions.InvalidArgumentError) and _of_address(reply)
     )
 
 
-def _of_address(reply: requests.Response) -> bool:
+def _of_address(reply: httpx.Response) -> bool:
     """Return whether the address is wrong; without an FcmError it is what we sent that is."""
     return FCM_ERROR in reply.text  # whatever else a proxy may have made of it
 
 
 def _unanswered(cause: Exception | None) -> Answer:
-    if isinstance(cause, requests.exceptions.SSLError):
-        return Answer(Verdict.DOWN, reason=one_line(f"no TLS with FCM: {cause}"))
     reason = one_line(f"{type(cause).__name__}: {cause}")
-    never = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
-    if isinstance(cause, requests.exceptions.ConnectTimeout) or isinstance(_root(cause), never):
-        return Answer(Verdict.RETRY, reason=reason)
-    return Answer(Verdict.UNKNOWN, reason=f"{reason}; it may have been sent")
-
-
-def _root(error: Exception | None) -> object:
-    """Return why a connection could not be used, as urllib3 has it."""
-    argument = error.args[0] if error is not None and error.args else None
-    return getattr(argument, "reason", argument)
+    if not isinstance(cause, httpx.ConnectError):
+        return Answer(Verdict.UNKNOWN, reason=f"{reason}; it may have been sent")
+    if isinstance(cause.__cause__, aiohttp.ClientSSLError):
+        return Answer(Verdict.DOWN, reason=one_line(f"no TLS with FCM: {cause}"))
+    return Answer(Verdict.RETRY, reason=reason)

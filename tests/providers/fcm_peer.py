@@ -26,6 +26,13 @@ BEFORE: dict[str, tuple[int, str] | str] = {
     "broken": (500, "INTERNAL"),
     "drops before": "drop",
 }
+GARBAGE = {  # what proxies may make of an answer
+    "garbage": (200, b"<html>"),
+    "a list": (200, b"[]"),
+    "nothing": (200, b""),
+    "other bytes": (400, b'{"error": "\xff\xfe"}'),
+    "odd details": (503, b'{"error": {"status": "UNAVAILABLE", "details": ["?"]}}'),
+}
 STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -41,8 +48,8 @@ DOCUMENT = Path(discovery_cache.__file__).parent / "documents" / "fcm.v1.json"
 class Peer:
     """What it was asked, and how it answers, by the address.
 
-    An answer is a status with FCM's own code, as (404, "UNREGISTERED"), or a word: hang, drop,
-    garbage.
+    An answer is a status with FCM's own code, as (404, "UNREGISTERED"), or a word: hang, drop, or
+    a key of GARBAGE.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -86,8 +93,9 @@ class Peer:
             await self._hung.wait()
         if answer == "drop" and request.transport is not None:
             request.transport.abort()
-        if answer == "garbage":
-            return web.Response(text="<html>")
+        if isinstance(answer, str) and answer in GARBAGE:
+            status, said = GARBAGE[answer]
+            return web.Response(status=status, body=said)
         if isinstance(answer, tuple):
             return self._error(*answer)
         return web.json_response({"name": f"projects/{PROJECT}/messages/{len(self.bodies)}"})

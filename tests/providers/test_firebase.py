@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import firebase_admin
 import pytest
+from firebase_admin import messaging
 
 from app.broker.ports import free_port
 from app.providers.firebase import AT_ONCE, Firebase
@@ -70,7 +70,6 @@ def _house(tmp_path_factory: pytest.TempPathFactory) -> House:
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    assert not [each for each in threading.enumerate() if each.name.startswith("firebase")]
     assert not firebase_admin._apps
 
 
@@ -173,6 +172,37 @@ def test_what_may_have_been_taken_is_unknown_and_not_tried_again(house: House, h
 
     assert answer.verdict is UNKNOWN
     assert peer.asked == {"ann-phone": 1}
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict"),
+    [("a list", UNKNOWN), ("nothing", UNKNOWN), ("other bytes", REFUSED), ("odd details", RETRY)],
+)
+def test_what_a_proxy_says_is_of_its_text_alone(house: House, how: str, verdict: Verdict) -> None:
+    answers, peer = house.sent(
+        [a_push(), a_push("n1")], prepare=lambda peer: peer.answers.update({"ann-phone": how})
+    )
+
+    assert [each.verdict for each in answers] == [verdict, SENT]
+    assert set(peer.asked.values()) == {1}
+
+
+def test_a_certificate_that_nobody_vouches_for_stops_the_channel(
+    house: House, tmp_path: Path
+) -> None:
+    async def run() -> list[Answer]:
+        async with fcm(served(house.pem)) as peer:
+            provider = house.provider(peer.api, 5)
+            provider._http = provider._http.__class__(5, str(certificate(tmp_path)))
+            messaging._get_messaging_service(provider._app)._async_client = provider._http
+            try:
+                return await provider.send([a_push()])
+            finally:
+                await provider.close()
+
+    (answer,) = asyncio.run(run())
+    assert answer.verdict is DOWN
+    assert answer.reason.startswith("no TLS with FCM")
 
 
 def test_a_bad_address_changes_nothing_for_the_others(house: House) -> None:
