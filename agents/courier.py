@@ -103,11 +103,13 @@ class Courier:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._provider.calls):
-                    group.create_task(self._work())
+                    group.create_task(self._work(group))
         finally:
             await self._provider.close()
 
-    async def _work(self) -> None:
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        """Send for ever; what became of one call is told while the next is under way."""
+        told = asyncio.ensure_future(asyncio.sleep(0))
         while True:
             while not self._turns:
                 self._woken.clear()
@@ -116,9 +118,14 @@ class Courier:
             if ready:
                 answers = await self._send(ready)
                 became = zip(ready, answers, strict=True)
-                await self._tell([(each.ticket, outcome(each, answer)) for each, answer in became])
+                await told  # so that a crash leaves no more than two calls unknown
+                outcomes = [(each.ticket, outcome(each, answer)) for each, answer in became]
+                told = group.create_task(self._told(outcomes))
             else:
                 await asyncio.sleep(0)
+
+    async def _told(self, outcomes: Sequence[tuple[Ticket, Delivery]]) -> None:
+        await self._tell(outcomes)
 
     def _ready(self) -> list[Ready]:
         ready: list[Ready] = []
