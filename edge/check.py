@@ -17,7 +17,7 @@ from edge.config import Config
 from edge.internet import parse_target, reachable
 from edge.parse import ACTIVE_LOG, LOGS
 from edge.sim800.port import BROKEN
-from edge.spool_file import SpoolError, locked
+from edge.spool_file import in_use
 
 ANSWERS_S = 5.0
 
@@ -89,17 +89,25 @@ def _spool(config: Config) -> Iterator[Finding]:
         yield Finding("spool", WRONG, f"{what}; name a file, in a folder that is there")
         return
     if not os.access(folder, os.W_OK):
-        user = getpass.getuser()
-        yield Finding("spool", WRONG, f"{folder} cannot be written by {user}: look at its owner")
+        says = f"{folder} cannot be written by {_user()}: look at its owner"
+        yield Finding("spool", WRONG, says)
         return
     free = shutil.disk_usage(folder).free
     if free < config.spool_limit:
         yield Finding("spool", WARNING, f"{free / 1e6:,.0f} MB are free, less than its limit")
     try:
-        os.close(locked(config.spool))
-        yield Finding("spool", OK, str(config.spool))
-    except SpoolError:
-        yield Finding("spool", OK, f"{config.spool}; an edge is running")
+        running = "; an edge is running" if in_use(config.spool) else ""
+        yield Finding("spool", OK, f"{config.spool}{running}")
+    except OSError as error:
+        says = f"{error.filename}: {error.strerror} for {_user()}: look at its owner"
+        yield Finding("spool", WRONG, says)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # of a user without a name; OSError from Python 3.13 on
+        return f"user {os.getuid()}"
 
 
 def _texts(config: Config) -> Iterator[Finding]:

@@ -121,7 +121,7 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Config:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f'{file} is missing; one with the line device = "home" will do') from None
     except OSError as error:

@@ -191,6 +191,14 @@ def security(given: dict[str, Any], folder: Path) -> SecurityConfig | None:
     paths = {key: folder / text(found, key, "file") for key in ("ca", "password_file")
              if key in found}  # fmt: skip
     for key, path in paths.items():
-        if not path.is_file():
-            raise ValueError(f"security.{key}: there is no file {path}")
+        _readable(f"security.{key}", path)
     return SecurityConfig(tls=tls, username=username, mechanism=mechanism, **paths)
+
+
+def _readable(key: str, path: Path) -> None:
+    try:
+        path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{key}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{key}: {path} is not UTF-8 text") from None

@@ -130,6 +130,25 @@ def locked(path: Path) -> int:
     return descriptor
 
 
+def in_use(path: Path) -> bool:
+    """Return whether an edge uses the spool at ``path``; nothing is made or changed.
+
+    Raises:
+        OSError: that cannot be seen.
+    """
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _transact(db: sqlite3.Connection, script: str, kept: Mapping[str, bytes]) -> None:
     """Run ``script`` and bring the file to VERSION, or change nothing."""
     db.execute("BEGIN IMMEDIATE")

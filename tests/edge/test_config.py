@@ -7,6 +7,8 @@ import pytest
 
 from edge.config import Config, ConfigError, load
 
+SECURITY = 'device = "a"\n[security]\nca = "{}"'
+
 
 def written(folder: Path, text: str | bytes) -> Path:
     file = folder / "notifications.config"
@@ -26,6 +28,10 @@ def test_a_device_is_enough(tmp_path: Path) -> None:
         zone=UTC,
         spool=tmp_path / "spool.db",
     )
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    assert load(written(tmp_path, b'\xef\xbb\xbfdevice = "home"'), {}).device == "home"
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
@@ -71,10 +77,14 @@ def test_the_environment_names_other_brokers(tmp_path: Path) -> None:
         ('device = "a"\ntz = "Nowhere"', "tz=Nowhere is not a known time zone"),
         ('device = "a"\ntick = soon', "is not TOML: Invalid value (at line 2, column 8)"),
         (b"\xff", "is not UTF-8 at byte 0"),
+        (SECURITY.format("no.ca"), "security.ca: "),
+        (SECURITY.format("x" * 5_000), "cannot be read: File name too long"),
+        (SECURITY.format("latin.ca"), "latin.ca is not UTF-8 text"),
     ],
 )
 def test_a_mistake_is_refused(tmp_path: Path, text: str | bytes, expected: str) -> None:
     file = written(tmp_path, text)
+    (tmp_path / "latin.ca").write_bytes(b"\xe9")
 
     with pytest.raises(ConfigError) as refused:
         load(file, {})

@@ -68,6 +68,15 @@ def test_what_is_wrong_with_a_device_is_said_with_its_remedy(tmp_path: Path) -> 
     assert "decided here: battery_low" in found["texts"][1]
 
 
+def test_a_check_makes_nothing_that_would_lock_the_service_out(tmp_path: Path) -> None:
+    file = configured(tmp_path, tmp_path / "none")
+    before = set(tmp_path.iterdir())
+
+    run("check", file=file)
+
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_an_edge_that_does_not_run_has_no_status(tmp_path: Path) -> None:
     done = run("status", file=configured(tmp_path, tmp_path / "none"))
 
