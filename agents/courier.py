@@ -7,18 +7,19 @@ table when its turn comes, so that a hundred thousand that wait cost little.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
 import structlog
 
+from agents.stopping import STOPPED_S, Stopping
+from app.masking import masked_in
 from app.providers.provider import Answer, Outgoing, Provider, Verdict
 from schemas import gsm
 from schemas.delivery import Channel, Delivery, Failed, Sent, Unknown
 
 log = structlog.get_logger()
-STOPPED_S = 60.0  # a channel that is configured wrongly is tried again, by one text
 DEADLINE_S = 90.0  # beyond which a provider that breaks its word is not waited for
 
 
@@ -40,8 +41,9 @@ class Ready(msgspec.Struct, frozen=True):
     named: dict[str, Any]
 
 
-Find = Callable[[Ticket], Ready | None]
-Tell = Callable[[Sequence[tuple[Ticket, Delivery]]], Awaitable[None]]
+Find = Callable[[Ticket], Ready | Delivery | None]
+Became = list[tuple[Ticket, Delivery]]
+Tell = Callable[[Became], Coroutine[Any, Any, None]]
 
 
 class Turns:
@@ -82,14 +84,19 @@ class Courier:
         tell: Tell,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Send by ``provider`` what ``find`` finds, and ``tell`` what became of it."""
+        """Send by ``provider`` what ``find`` finds, and ``tell`` what became of it.
+
+        find: the text that a ticket names; or what became of it already, if it is not to be sent;
+        or None, if it is not ours any more.
+        """
         self._provider = provider
         self._find = find
         self._tell = tell
         self._clock = clock
         self._turns = Turns()
         self._woken = asyncio.Event()
-        self._stopped_until = 0.0
+        self._stopping = Stopping()
+        self._trying = False  # one text finds out whether the channel goes: the others wait
         self.running: set[str] = set()  # attempts that wait, or fly, or whose end is not folded
 
     def take(self, ticket: Ticket) -> None:
@@ -109,55 +116,85 @@ class Courier:
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
         """Send for ever; what became of one call is told while the next is under way."""
-        told = asyncio.ensure_future(asyncio.sleep(0))
+        told: asyncio.Task[None] | None = None
         while True:
-            while not self._turns:
+            while self._trying or not self._turns:
                 self._woken.clear()
                 await self._woken.wait()
-            ready = self._ready()
+            now_s = self._clock()
+            ready, became = self._ready(now_s)
             if ready:
-                answers = await self._send(ready)
-                became = zip(ready, answers, strict=True)
-                await told  # so that a crash leaves no more than two calls unknown
-                outcomes = [(each.ticket, outcome(each, answer)) for each, answer in became]
-                told = group.create_task(self._told(outcomes))
+                became += await self._sent(ready, now_s)
+            if became:
+                if told is not None:
+                    await told  # so that a crash leaves no more than two calls unknown
+                told = group.create_task(self._tell(became))
             else:
                 await asyncio.sleep(0)
 
-    async def _told(self, outcomes: Sequence[tuple[Ticket, Delivery]]) -> None:
-        await self._tell(outcomes)
-
-    def _ready(self) -> list[Ready]:
+    def _ready(self, now_s: float) -> tuple[list[Ready], Became]:
+        """Return what is to be sent in one call, and what became of texts that are not."""
         ready: list[Ready] = []
-        # No more than its share: the others that send would stand idle meanwhile.
-        share = -(-len(self._turns) // self._provider.calls)
-        most = min(share, self._provider.at_once)
-        while self._turns and len(ready) < most:
+        became: Became = []
+        most = self._most(now_s)
+        while self._turns and len(ready) + len(became) < most:
             ticket = self._turns.next()
             found = self._find(ticket)
             if found is None:  # its partition is another's by now
                 self.running.discard(ticket.attempt)
-            else:
+            elif isinstance(found, Ready):
                 ready.append(found)
-        return ready
+            else:
+                became.append((ticket, found))
+        return ready, became
 
-    async def _send(self, ready: Sequence[Ready]) -> Sequence[Answer]:
-        if self._clock() < self._stopped_until:
-            return [Answer(Verdict.DOWN, reason="the channel is stopped")] * len(ready)
+    def _most(self, now_s: float) -> int:
+        if self._stopping.in_doubt(now_s):
+            return 1
+        # No more than its share: the others that send would stand idle meanwhile.
+        share = -(-len(self._turns) // self._provider.calls)
+        return min(share, self._provider.at_once)
+
+    async def _sent(self, ready: Sequence[Ready], now_s: float) -> Became:
+        """Return what became of ``ready``, which is one text while the channel is in doubt."""
+        if not self._stopping.lets(ready[0].outgoing.address, now_s):
+            answers: Sequence[Answer] = [
+                Answer(Verdict.DOWN, reason="the channel is stopped")
+            ] * len(ready)
+        elif self._stopping.in_doubt(now_s):
+            answers = await self._tried(ready)
+        else:
+            answers = await self._asked(ready)
+        became = zip(ready, answers, strict=True)
+        return [(each.ticket, outcome(each, answer)) for each, answer in became]
+
+    async def _tried(self, ready: Sequence[Ready]) -> Sequence[Answer]:
+        self._trying = True
+        try:
+            return await self._asked(ready)
+        finally:
+            self._trying = False
+            self._woken.set()
+
+    async def _asked(self, ready: Sequence[Ready]) -> Sequence[Answer]:
+        texts = [each.outgoing for each in ready]
         try:
             async with asyncio.timeout(DEADLINE_S):
-                answers = await self._provider.send([each.outgoing for each in ready])
+                answers = await self._provider.send(texts)
         except TimeoutError:
-            return [Answer(Verdict.UNKNOWN, reason="no answer")] * len(ready)
+            return [Answer(Verdict.UNKNOWN, reason="no answer")] * len(texts)
         except Exception as error:  # a provider's fault is no text's: each may have been sent
             log.exception("provider_failed")
-            return [Answer(Verdict.UNKNOWN, reason=repr(error))] * len(ready)
-        down = next((each for each in answers if each.verdict is Verdict.DOWN), None)
-        if down is not None:
-            self._stopped_until = self._clock() + STOPPED_S
-            channel = ready[0].outgoing.channel
-            log.critical("channel_stopped", channel=channel, reason=down.reason)
-        return answers
+            return [Answer(Verdict.UNKNOWN, reason=repr(error))] * len(texts)
+        said = self._stopping.heard([each.address for each in texts], answers, self._clock())
+        for text, answer, meant in zip(texts, answers, said, strict=True):
+            if answer.verdict is Verdict.DOWN:  # one line for each call
+                stopped = meant.verdict is Verdict.DOWN
+                event = "channel_stopped" if stopped else "address_stopped"
+                reason = masked_in(answer.reason, text.channel, text.address)
+                log.critical(event, channel=text.channel, reason=reason)
+                break
+        return said
 
 
 def outcome(ready: Ready, answer: Answer) -> Delivery:
