@@ -14,6 +14,7 @@ from agents.composing import outgoing
 from agents.courier import Courier, Ready, Ticket
 from agents.parking import Unfit, parked, parsed
 from app import providers
+from app.providers.provider import one_line
 from app.receipts import links
 from app.receipts.links import Links
 from app.stream import apps
@@ -195,13 +196,20 @@ class Post:
             self._wakes[key] = second
             self._wheel.add(key, second)
 
-    def _find(self, ticket: Ticket) -> Ready | None:
-        """Return the text that ``ticket`` names, unless it is not ours any more."""
+    def _find(self, ticket: Ticket) -> Ready | Failed | None:
+        """Return the text that ``ticket`` names, or why not; None: it is not ours any more."""
         contact = self._read(ticket.partition, ticket.key)[1].contacts.get(ticket.contact)
         text = None if contact is None else contact.flying
         if text is None or text.attempt != ticket.attempt:
             return None
-        return Ready(ticket, outgoing(text, self.links), text.named)
+        named = text.named | {"attempt": text.attempt}
+        links = self.links
+        try:
+            return Ready(ticket, outgoing(text, links), text.named)
+        except Exception as error:  # an operator's template: no other text's trouble
+            log.exception("text_unwritten", attempt=text.attempt)
+            reason = one_line(f"it could not be written: {type(error).__name__}: {error}")
+            return Failed(**named, reason=reason)
 
     async def _tell(self, became: Sequence[tuple[Ticket, Delivery]]) -> None:
         for ticket, delivery in became:

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from agents import composing, posting
 from agents.courier import Became, Courier, Ready, Ticket
 from agents.stopping import STOPPED_S
 from app.providers.provider import Answer, Outgoing, Verdict
 from schemas.decision import Kind, Severity
-from schemas.delivery import Channel, Delivery, Failed, Sent
-from tests.tables.outboxes import DAWN
+from schemas.delivery import Channel, Delivery, Failed, Queued, Sent
+from tests.agents.test_posting import World, settled
+from tests.tables.outboxes import DAWN, NOTHING, message
 
 SENT = Answer(Verdict.SENT, reference="there")
 DOWN = Answer(Verdict.DOWN, reason="401 for ann@example.com")
@@ -321,3 +323,40 @@ def test_a_text_that_is_not_to_be_sent_is_told_of_among_the_others() -> None:
 
     assert desk.peer.asked == [["a", "b"]]
     assert desk.became["nowhere"] == desk.find(Ticket(0, b"nowhere", "", "nowhere 1", ""))
+
+
+@pytest.fixture(name="world")
+def _world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def two_queued(world: World) -> None:
+    for number, key in enumerate((b"ann", b"bob")):
+        world.write(Queued(message=message(number), terms=NOTHING), key)
+
+
+def test_a_text_that_cannot_be_written_is_refused_and_the_others_are_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = composing.outgoing
+
+    def outgoing(text: Any, links: Any) -> Outgoing:
+        if text.covers[0].message.text == "text 0":
+            raise ZeroDivisionError("division by zero")
+        return written(text, links)
+
+    monkeypatch.setattr(posting, "outgoing", outgoing)
+
+    async def act() -> None:
+        await settled(world)
+        two_queued(world)
+        await world.work()
+
+    with capture_logs() as logs:
+        asyncio.run(act())
+
+    assert world.provider.taken == ["text 1"]
+    assert sorted(world.kinds) == ["attempt", "attempt", "failed", "queued", "queued", "sent"]
+    assert [each["attempt"] for each in logs if each["event"] == "text_unwritten"]
+    failed = next(each for each in world.topic if b'"failed"' in (each.value or b""))
+    assert b"it could not be written: ZeroDivisionError: division by zero" in (failed.value or b"")
