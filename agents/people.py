@@ -37,6 +37,11 @@ class People:
         known = None if self._opened is None else self._opened[1].known
         return await asyncio.to_thread(self._first) if known is None else known
 
+    def suppressed(self, channel: Channel, address: str) -> str | None:
+        """Return why nothing is sent there, as far as that was read; None: it may be."""
+        known = None if self._opened is None else self._opened[1].known
+        return None if known is None else known.suppressed.get((channel, address))
+
     def suppress(self, channel: Channel, address: str, reason: str, at_ms: int) -> None:
         """See to it that nothing is sent there any more, soon: the outbox itself sees to it now."""
         task = asyncio.get_running_loop().create_task(

@@ -13,6 +13,7 @@ import structlog
 from agents.composing import outgoing
 from agents.courier import Courier, Ready, Ticket
 from agents.parking import Unfit, parked, parsed
+from agents.people import people
 from app import providers
 from app.providers.provider import one_line
 from app.receipts import links
@@ -203,6 +204,10 @@ class Post:
         if text is None or text.attempt != ticket.attempt:
             return None
         named = text.named | {"attempt": text.attempt}
+        channel, address = outbox.channel_of(ticket.contact), outbox.address_of(ticket.contact)
+        suppressed = people.suppressed(channel, address)
+        if suppressed is not None:  # since it was queued
+            return Failed(**named, reason=suppressed, dead=True)
         links = self.links
         try:
             return Ready(ticket, outgoing(text, links), text.named)

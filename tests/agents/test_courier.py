@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agents import composing, posting
+from agents import composing, people, posting
 from agents.courier import Became, Courier, Ready, Ticket
 from agents.stopping import STOPPED_S
 from app.providers.provider import Answer, Outgoing, Verdict
@@ -360,3 +360,23 @@ def test_a_text_that_cannot_be_written_is_refused_and_the_others_are_sent(
     assert [each["attempt"] for each in logs if each["event"] == "text_unwritten"]
     failed = next(each for each in world.topic if b'"failed"' in (each.value or b""))
     assert b"it could not be written: ZeroDivisionError: division by zero" in (failed.value or b"")
+
+
+def test_nothing_is_sent_where_somebody_opted_out_after_it_was_queued(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out: dict[tuple[Channel, str], str] = {}
+    monkeypatch.setattr(people.people, "suppressed", lambda *address: out.get(address))
+
+    async def act() -> None:
+        await settled(world)
+        two_queued(world)
+        await world.fold()
+        out[Channel.SMS, "+15550100"] = "STOP"
+        await world.work()
+
+    asyncio.run(act())
+
+    assert world.provider.taken == []
+    assert world.kinds.count("failed") == 2
+    assert {each[:3] for each in world.suppressed} == {(Channel.SMS, "+15550100", "STOP")}
