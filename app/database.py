@@ -50,7 +50,8 @@ def engine(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-        made = create_engine(parsed, **OPTIONS.get(parsed.get_backend_name(), {}))
+        options = OPTIONS.get(parsed.get_backend_name(), {})
+        made = create_engine(parsed, hide_parameters=True, **options)  # they would be in logs
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise DatabaseError(f"CHANGEOVER_DATABASE: {error}") from None
     if parsed.get_backend_name() == "sqlite":

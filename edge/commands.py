@@ -55,7 +55,7 @@ class Commands:
             log.warning("text_ignored", sender=masked(text.sender), ignored=self.ignored)
             return
         said = text.text.strip()
-        log.info("text_came", sender=masked(text.sender), text=said[:40])
+        log.info("text_came", sender=masked(text.sender))
         if found := ACK.fullmatch(said):
             known = self._acknowledge(int(found[1]))
             self._reply(text.sender, f"{found[0]}: noted." if known else f"{found[0]}: not known.")

@@ -5,7 +5,8 @@ import logging
 import sys
 
 import click
-import structlog
+
+from app import logs
 
 COMMANDS = {
     "up": "Run everything on this machine; Ctrl-C ends it all.",
@@ -81,7 +82,7 @@ def main() -> None:
     """Run the command; what goes wrong is a sentence on standard error and an exit code."""
     # Its warnings go to whoever configured logging; what a command meets it tells itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    logs.to_stderr()
     try:
         cli(prog_name="changeover")
     except OSError as error:

@@ -19,8 +19,8 @@ from typing import Any
 
 import click
 import msgspec
-import structlog
 
+from app import logs
 from app.broker.node import Node
 from app.stream.watch import EXIT_UNFINISHED, SESSION_TIMEOUT_S
 from edge.ship import Shipper
@@ -200,7 +200,7 @@ def run(home: Path, seed: int, seconds: float) -> Outcome:
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave what went wrong in a folder.")
 def main(seeds: tuple[int, ...], minutes: float, keep: Path | None) -> None:
     """Run with each seed; print a line of JSON for each; exit code 1 where anything is wrong."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    logs.to_stderr()
     failed = False
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
