@@ -155,6 +155,8 @@ class Session:
             await self.dialogue.ask(f'AT+CPIN="{pin}"')
         except FailedError as error:
             raise WrongPinError(f"the SIM refuses the PIN ({error.error}); look at it") from None
+        except SilentError:  # it quotes the command, which is the PIN
+            raise SilentError("no answer to the PIN") from None
 
     async def _next(self) -> str:
         """Return where a text was stored; empty: it is time to look, or there is trouble."""

@@ -10,6 +10,8 @@ import pytest
 from app.sim800 import Simulator
 from edge.sim800 import modem as supervisor
 from edge.sim800 import sending, session
+from edge.sim800.at import Reply
+from edge.sim800.dialogue import Dialogue, SilentError
 from edge.sim800.modem import Modem, Outcome, Result, Settings, State
 from edge.sim800.pdu import submit
 from edge.sim800.received import Deliver, StatusReport, decode
@@ -261,6 +263,27 @@ def test_a_wrong_pin_is_never_given_twice(
 
     assert trouble in with_modem(sim, work, pin=pin)
     assert sim.core.tries == left
+
+
+def test_silence_after_the_pin_is_told_without_it(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim.core.pin = "1234"
+    sim.core.reset(silent=True)
+    ask = Dialogue.ask
+
+    async def silent(dialogue: Dialogue, command: str, *within_s: float) -> Reply:
+        if command.startswith("AT+CPIN="):
+            raise SilentError(f"{command}: no answer within 5 s")
+        return await ask(dialogue, command, *within_s)
+
+    monkeypatch.setattr(Dialogue, "ask", silent)
+
+    async def work(modem: Modem, _heard: list[str]) -> str:
+        await eventually(lambda: modem.status.state is State.RESTING)
+        return modem.status.trouble
+
+    assert with_modem(sim, work, pin="1234") == "no answer to the PIN"
 
 
 def test_without_a_network_it_goes_up_the_ladder_and_comes_back(sim: Simulator) -> None:
