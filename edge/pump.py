@@ -104,6 +104,7 @@ class Pump:
         if self._rules is not None and at != FIRST:
             self._ledger.follow(self._rules, at)
             self._rules = None
+            self._happened = at  # a policy is an event, and who starts may come from an outage
 
     def online(self, online: bool, horizon: datetime) -> None:
         """Tell that the internet came or went; the next step stores it."""

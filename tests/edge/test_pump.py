@@ -67,11 +67,11 @@ def spool(tmp_path: Path) -> Any:
         yield spool
 
 
-def test_a_quiet_device_ticks_and_more_often_for_an_hour_after_an_event(
+def test_a_quiet_device_ticks_and_more_often_for_an_hour_after_an_event_or_a_start(
     tmp_path: Path, spool: Spool
 ) -> None:
     bench = Bench(tmp_path, spool)
-    seen = [bench.step(second) for second in (100, 159, 160)]
+    seen = [bench.step(second) for second in (100, 114, 115)]
     append(tmp_path, TRANSITIONS, transition_text(161, "none"))
     bench.step(161)
     seen += [bench.step(second) for second in (163, 177, 178, 4_000, 4_059, 4_060)]
@@ -79,7 +79,7 @@ def test_a_quiet_device_ticks_and_more_often_for_an_hour_after_an_event(
     assert seen == [
         [("transitions", "tick", 98), ("probes", "tick", 98)],
         [],
-        [("transitions", "tick", 158), ("probes", "tick", 158)],
+        [("transitions", "tick", 113), ("probes", "tick", 113)],
         [("transitions", "transition", 161), ("probes", "context", 161)],
         [],
         [("transitions", "tick", 176), ("probes", "tick", 176)],
