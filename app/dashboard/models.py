@@ -97,6 +97,21 @@ class NotificationRow(Base):
     copies: Mapped[int]
 
 
+class AnswerRow(Base):
+    """That somebody took note of an episode, or did not answer. kind: the record's tag."""
+
+    __tablename__ = "read_answer"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(index=True)
+    rule: Mapped[str]
+    episode: Mapped[datetime]
+    kind: Mapped[str]
+    who: Mapped[str]
+    reason: Mapped[str]
+    appended_at: Mapped[datetime]
+
+
 class AlertRow(Base):
     """The newest decision on one rule of one device, and whether it is firing since."""
 

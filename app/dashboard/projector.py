@@ -6,7 +6,8 @@ are named by what the records themselves say, so that building anew gives the sa
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from types import UnionType
 from typing import Any
 
 import msgspec
@@ -14,11 +15,12 @@ from aiokafka import TopicPartition
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
+from app.dashboard.lines import appended, write_event
 from app.dashboard.models import (
     AlertRow,
+    AnswerRow,
     Base,
     DeliveryRow,
-    DeviceRow,
     LineRow,
     MalformedRow,
     MessageRow,
@@ -40,7 +42,8 @@ from schemas.delivery import (
     Unknown,
     Waits,
 )
-from schemas.events import EdgeEvent, Reading, Transition
+from schemas.escalation import Taken, Unanswered
+from schemas.events import EdgeEvent
 from schemas.malformed import Malformed
 
 TOPICS = (
@@ -109,7 +112,7 @@ def apply(engine: Engine, fetched: Mapping[TopicPartition, Sequence[Any]]) -> No
                 )
             )
             if partition.topic == topics.NOTIFICATIONS:
-                _forget(session, _appended(records[-1]) - READINGS_KEPT)
+                _forget(session, appended(records[-1]) - READINGS_KEPT)
 
 
 def _apply(session: Session, record: Any) -> None:
@@ -117,61 +120,6 @@ def _apply(session: Session, record: Any) -> None:
     for kind, write in WRITERS:
         if isinstance(value, kind):
             write(session, record, value)
-
-
-def _appended(record: Any) -> datetime:
-    return datetime.fromtimestamp(record.timestamp / 1_000, UTC)
-
-
-def _event(session: Session, record: Any, event: EdgeEvent) -> None:
-    row = session.get(DeviceRow, event.device)
-    if row is None:
-        row = DeviceRow(name=event.device, heard_at=_appended(record), context_at=event.ts)
-        session.add(row)
-    row.heard_at = max(row.heard_at, _appended(record))
-    if event.ts >= row.context_at:  # nothing orders two topics but the events' own time
-        row.source, row.in_window = event.source or row.source, event.in_window
-        row.context_at = event.ts
-    if isinstance(event, Reading):
-        row.measured_at, row.power_w = event.ts, event.power_w
-        row.battery_v = row.battery_v if event.battery_v is None else event.battery_v
-        row.soc_pct = row.soc_pct if event.soc_pct is None else event.soc_pct
-    if isinstance(event, Reading | Transition) and not _known(session, record, event):
-        session.add(_line(record, event))
-
-
-def _known(session: Session, record: Any, event: EdgeEvent) -> bool:
-    """Return whether the line is there already: an edge sends again what was not acknowledged."""
-    same = select(LineRow.id).where(
-        LineRow.device == event.device,
-        LineRow.topic == record.topic,
-        LineRow.epoch == event.epoch,
-        LineRow.seq == event.seq,
-    )
-    return session.scalar(same) is not None
-
-
-def _line(record: Any, event: Reading | Transition) -> LineRow:
-    if isinstance(event, Transition):
-        log, text = "Transition.log", f"from={event.from_} to={event.to}"
-    else:
-        fields = ("power_w", "energy_wh", "battery_v", "soc_pct")
-        known = ((field, getattr(event, field)) for field in fields)
-        text = " ".join(f"{field}={value:g}" for field, value in known if value is not None)
-        log = "probeEnergy.log"
-    return LineRow(
-        device=event.device,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        ts=event.ts,
-        log=log,
-        line=event.line,
-        text=text,
-        epoch=event.epoch,
-        seq=event.seq,
-        appended_at=_appended(record),
-    )
 
 
 def _decision(session: Session, record: Any, decision: Decision) -> None:
@@ -193,7 +141,7 @@ def _decision(session: Session, record: Any, decision: Decision) -> None:
             suppressed=decision.suppressed,
             cause=msgspec.to_builtins(decision.cause),
             origin=origin,
-            appended_at=_appended(record),
+            appended_at=appended(record),
             copies=0,
         )
     )
@@ -210,6 +158,26 @@ def _decision(session: Session, record: Any, decision: Decision) -> None:
         )
 
 
+def _answer(session: Session, record: Any, answer: Taken | Unanswered) -> None:
+    match answer:
+        case Taken():
+            who, reason = answer.by, ""
+        case Unanswered():
+            who, reason = answer.recipient, answer.reason
+    session.merge(
+        AnswerRow(
+            id=answer.id,
+            device=answer.device,
+            rule=answer.rule,
+            episode=answer.episode,
+            kind=str(answer.__struct_config__.tag),
+            who=who,
+            reason=reason,
+            appended_at=appended(record),
+        )
+    )
+
+
 def _message(session: Session, record: Any, message: Message) -> None:
     if session.get(MessageRow, message.id) is None:
         session.add(
@@ -220,7 +188,7 @@ def _message(session: Session, record: Any, message: Message) -> None:
                 channel=message.channel,
                 address=message.address,
                 text=message.text,
-                appended_at=_appended(record),
+                appended_at=appended(record),
             )
         )
 
@@ -246,7 +214,7 @@ def _delivery(session: Session, record: Any, delivery: Delivery) -> None:
             channel=delivery.channel,
             kind=str(delivery.__struct_config__.tag),
             detail=detail,
-            appended_at=_appended(record),
+            appended_at=appended(record),
         )
         for number, (message, notification) in enumerate(
             zip(delivery.messages, delivery.notifications, strict=True)
@@ -263,14 +231,15 @@ def _malformed(session: Session, record: Any, malformed: Malformed) -> None:
             origin=malformed.origin,
             reason=malformed.reason,
             text=(malformed.text or malformed.base64 or "")[:SHOWN],
-            appended_at=_appended(record),
+            appended_at=appended(record),
         )
     )
 
 
-WRITERS: tuple[tuple[type, Callable[[Session, Any, Any], None]], ...] = (
-    (EdgeEvent, _event),
+WRITERS: tuple[tuple[type | UnionType, Callable[[Session, Any, Any], None]], ...] = (
+    (EdgeEvent, write_event),
     (Decision, _decision),
+    (Taken | Unanswered, _answer),
     (Message, _message),
     (DeliveryRecord, _delivery),
     (Malformed, _malformed),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.dashboard.models import (
     AlertRow,
+    AnswerRow,
     DeliveryRow,
     DeviceRow,
     LineRow,
@@ -109,12 +110,25 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Step]
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who took note (``taken``), or did not answer (``unanswered``) and why that is said."""
+
+    kind: str
+    who: str
+    reason: str
+    appended_at: datetime
+
+
 class Story(msgspec.Struct, frozen=True):
-    """A notification from log line to outcome. episode: all decisions of the same episode."""
+    """A notification from log line to outcome.
+
+    answers: to its episode. episode: all decisions of the same episode.
+    """
 
     notification: Notification
     line: Line | None
     messages: list[Told]
+    answers: list[Answer]
     episode: list[Notification]
 
 
@@ -154,18 +168,22 @@ def story(engine: Engine, identity: str) -> Story | None:
             LineRow.device == row.device, LineRow.topic == row.stream, LineRow.ts == row.episode
         )
         line = session.scalars(begun.order_by(LineRow.offset.desc())).first()
-        same = select(NotificationRow).where(
-            NotificationRow.device == row.device,
-            NotificationRow.rule == row.rule,
-            NotificationRow.episode == row.episode,
-        )
-        episode = session.scalars(same.order_by(NotificationRow.at))
+        episode = session.scalars(_same(NotificationRow, row).order_by(NotificationRow.at))
+        answers = session.scalars(_same(AnswerRow, row).order_by(AnswerRow.appended_at))
         return Story(
             notification,
             None if line is None else _convert(line, Line),
             _messages(session, identity),
+            [_convert(each, Answer) for each in answers],
             [_convert(each, Notification) for each in episode],
         )
+
+
+def _same(kind: Any, row: NotificationRow) -> Any:
+    """Return the query of what is about the episode of ``row``."""
+    return select(kind).where(
+        kind.device == row.device, kind.rule == row.rule, kind.episode == row.episode
+    )
 
 
 def _messages(session: Session, identity: str) -> list[Told]:

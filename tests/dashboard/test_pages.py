@@ -3,16 +3,21 @@
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from app import database
 from app.dashboard import projector, reading, server
 from app.dashboard.models import Base
+from schemas import topics
+from schemas.escalation import Taken, Unanswered
 from tests.dashboard.records import Topics, recently
+from tests.events import at
 
 LARGEST_PAGE = 40_000
 
@@ -60,6 +65,39 @@ def test_firing_devices_come_first(engine: Engine) -> None:
     assert (fleet.devices[0].source, fleet.devices[0].soc_pct) == ("inverter", 18.5)
     assert fleet.devices[2].firing == []
     assert (fleet.malformed, fleet.unread[0].reason) == (1, "to=moon is not a source")
+
+
+def test_a_story_says_who_answered_and_who_did_not(engine: Engine, pages: TestClient) -> None:
+    notification = lost(engine)
+    about: dict[str, Any] = {
+        "device": "ikeja-0042",
+        "rule": "grid_lost",
+        "episode": notification.episode,
+    }
+    fate: dict[str, Any] = {
+        "notification": notification.id,
+        "reached": True,
+        "reason": "no answer within 10m",
+    }
+    lying = Topics()
+    for second, answer in (
+        (290, Unanswered(id="1" * 32, recipient="bob", **about, **fate)),
+        (295, Taken(id="2" * 32, by="ann", **about)),
+    ):
+        lying.add(topics.NOTIFICATIONS, "ikeja-0042", answer, at(second))
+    (records,) = lying.fetched.values()
+    projector.apply(engine, {TopicPartition(topics.NOTIFICATIONS, 7): records})
+
+    story = reading.story(engine, notification.id)
+
+    assert story is not None
+    assert [(each.kind, each.who) for each in story.answers] == [
+        ("unanswered", "bob"),
+        ("taken", "ann"),
+    ]
+    page = pages.get(f"/notifications/{notification.id}").text
+    assert "ann sees to it" in page
+    assert "bob: no answer within 10m" in page
 
 
 def test_a_story_goes_from_the_log_line_to_the_outcomes(engine: Engine) -> None:
