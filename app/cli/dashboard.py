@@ -4,7 +4,10 @@ import asyncio
 import sys
 
 import click
+import structlog
 import uvicorn
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from app import database, settings
 from app.broker.errors import PortInUseError
@@ -13,6 +16,9 @@ from app.cli.saying import say
 from app.dashboard import projector, server
 from app.database import DatabaseError
 from app.kafka import ReadError
+
+AGAIN_S = 5.0
+log = structlog.get_logger()
 
 
 @click.command(name="dashboard")
@@ -41,7 +47,7 @@ async def _serve(read: settings.Settings, port: int | None, rebuild: bool) -> No
     config = uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning", access_log=False)
     pages = uvicorn.Server(config)
     say(f"pages at http://{LOOPBACK}:{port}/")
-    projecting = asyncio.create_task(projector.project(engine, read.servers))
+    projecting = asyncio.create_task(_project(engine, read.servers))
     serving = asyncio.create_task(pages.serve())  # it ends on SIGINT and SIGTERM
     done, _ = await asyncio.wait({projecting, serving}, return_when=asyncio.FIRST_COMPLETED)
     pages.should_exit = True
@@ -50,3 +56,13 @@ async def _serve(read: settings.Settings, port: int | None, rebuild: bool) -> No
     engine.dispose()
     if projecting in done:
         projecting.result()
+
+
+async def _project(engine: Engine, servers: str) -> None:
+    """Write the read models for ever, also after the database was away."""
+    while True:
+        try:
+            await projector.project(engine, servers)
+        except OperationalError as error:
+            log.warning("database_unavailable", reason=str(error.orig))
+            await asyncio.sleep(AGAIN_S)

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from app.dashboard import reading
@@ -77,12 +78,19 @@ def _guard(app: FastAPI) -> None:
 
     @app.exception_handler(StarletteHTTPException)
     async def failed(request: Request, error: StarletteHTTPException) -> Response:
-        if request.url.path.startswith("/api/"):
-            return _json({"error": error.detail}, error.status_code)
-        context = {"reason": error.detail}
-        return templates.TemplateResponse(
-            request, "error.html", context, status_code=error.status_code
+        return _failed(request, error.detail, error.status_code)
+
+    @app.exception_handler(OperationalError)
+    async def without_database(request: Request, _: OperationalError) -> Response:
+        return _failed(
+            request, "the database does not answer; what is told goes on without it", 503
         )
+
+
+def _failed(request: Request, reason: str, status: int) -> Response:
+    if request.url.path.startswith("/api/"):
+        return _json({"error": reason}, status)
+    return templates.TemplateResponse(request, "error.html", {"reason": reason}, status_code=status)
 
 
 def _pages(app: FastAPI, engine: Engine) -> None:

@@ -100,6 +100,16 @@ def test_a_story_says_who_answered_and_who_did_not(engine: Engine, pages: TestCl
     assert "bob: no answer within 10m" in page
 
 
+def test_without_its_database_a_page_says_so(tmp_path: Path) -> None:
+    gone = database.engine(f"sqlite:///{tmp_path / 'nowhere' / 'read.db'}")
+    with TestClient(server.create(gone)) as pages:
+        page, answer = pages.get("/"), pages.get("/api/v1/fleet")
+
+    assert (page.status_code, answer.status_code) == (503, 503)
+    assert "the database does not answer" in page.text
+    assert "the database does not answer" in answer.json()["error"]
+
+
 def test_a_story_goes_from_the_log_line_to_the_outcomes(engine: Engine) -> None:
     story = reading.story(engine, lost(engine).id)
 
