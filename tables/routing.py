@@ -1,11 +1,12 @@
 """Who is told of an episode. One state per device, a part per rule. Pure.
 
 ``fired`` goes to whoever is listed today, ``repeated`` also to those told before, ``resolved`` to
-exactly those who were told. What nobody is to be told of goes to nobody. Numbers that the device
+exactly those who were told. What nobody is to be told of leaves no trace. Numbers that the device
 texts itself are left out, and count as told.
 
 The list is stored before its messages go out (``pending``): a notification that comes again because
-a worker died goes to the same people. A copy of one whose messages are out goes to nobody.
+a worker died goes to the same people. A copy of one whose messages are out goes to nobody. It is
+known by its id alone: a clock that was set back makes what is decided later look older.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -22,6 +23,10 @@ from schemas.events import Texted
 from schemas.handover import Answered, Claimed
 
 MOST = 64  # claims that are remembered: a device that texts more is texting nobody any more
+# Ids that a rule remembers. Copies are a batch that a worker sent again, in its order: from one
+# that is longer the same people are told, of whom the outboxes know the messages.
+RECENT = 8
+UNTOLD = (Kind.SUPPRESSED, Kind.SUPPRESSED_RESOLVED)
 
 
 class Recipient(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -42,7 +47,7 @@ class Voice(NamedTuple):
 class Told(msgspec.Struct, frozen=True, array_like=True):
     """What became of the newest notifications of one rule.
 
-    at: of the newest. ids: those at that instant.
+    at: of the newest. ids: the newest, and what was said of them.
     pending: whom to tell, by the ids of those whose messages may not be out.
     recipients: who was told of the episode that began at ``episode``.
     decision: the newest that began or repeated it, for those who are told later.
@@ -126,16 +131,16 @@ def route(
     told = book.rules.get(decision.rule)
     if told is not None and decision.id in told.pending:
         return book, told.pending[decision.id]
-    if told is not None and (decision.at < told.at or decision.id in told.ids):
+    if decision.kind in UNTOLD or (told is not None and decision.id in told.ids):
         return book, ()
     texted = book.texts[decision.id].recipients if decision.id in book.texts else ()
     same = told if told is not None and told.episode == decision.episode else None
     before, taken_by = ((), "") if same is None else (same.recipients, same.taken_by)
-    everybody = _listed(decision.kind, before, tuple({*today, *texted}))
     quiet = bool(taken_by) and decision.kind is Kind.REPEATED  # somebody sees to it
-    everybody = before if quiet else everybody
+    joins = decision.kind in BEGAN and not quiet
+    everybody = tuple(sorted({*before, *today, *texted})) if joins else before
     listed = () if quiet else tuple(each for each in everybody if each not in texted)
-    ids = (*told.ids, decision.id) if told and told.at == decision.at else (decision.id,)
+    ids = _recent(told, decision.id)
     pending = {**(told.pending if told else {}), decision.id: listed}
     kept = decision if decision.kind in BEGAN and listed else None
     entry = Told(decision.at, ids, pending, decision.episode, everybody, kept, taken_by)
@@ -183,7 +188,7 @@ def escalate(
     listed = () if said.id in told.ids else _next(said.recipient, told.recipients, reach)
     noted = msgspec.structs.replace(
         told,
-        ids=tuple(dict.fromkeys((*told.ids, said.id))),
+        ids=told.ids if said.id in told.ids else _recent(told, said.id),
         pending={**told.pending, said.id: listed},
         recipients=tuple(sorted({*told.recipients, *listed})),
     )
@@ -259,16 +264,8 @@ def silent(book: Book, by: str) -> tuple[Book, list[tuple[Decision, Recipient]]]
     return msgspec.structs.replace(book, texts=known), ours
 
 
-def _listed(
-    kind: Kind, before: tuple[Recipient, ...], today: tuple[Recipient, ...]
-) -> tuple[Recipient, ...]:
-    match kind:
-        case Kind.FIRED | Kind.REPEATED:
-            return tuple(sorted({*before, *today}))
-        case Kind.RESOLVED:
-            return before
-        case Kind.SUPPRESSED | Kind.SUPPRESSED_RESOLVED:
-            return ()
+def _recent(told: Told | None, identity: str) -> tuple[str, ...]:
+    return (*(() if told is None else told.ids), identity)[-RECENT:]
 
 
 def settled(book: Book, ids: Collection[str]) -> Book:

@@ -1,8 +1,12 @@
 """Who is told of an episode."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.decision import Decision, Kind
 from schemas.delivery import Channel
@@ -84,6 +88,66 @@ def test_a_copy_of_what_is_out_goes_to_nobody() -> None:
     seen = routed(Book(), (FIRED, [ANN]), (RESOLVED, [ANN]), (FIRED, [ANN]), (RESOLVED, [ANN]))
 
     assert seen == [(ANN,), (ANN,), (), ()]
+
+
+@pytest.mark.parametrize("ahead_s", [5, 365 * 86_400])
+def test_who_was_told_by_a_clock_that_was_ahead_is_told_after_it_is_set(ahead_s: int) -> None:
+    early = (transition(0, GRID, INVERTER), tick(20), transition(30, INVERTER, GRID), tick(50))
+    late = (transition(9_000, GRID, INVERTER), tick(9_020), transition(9_030, INVERTER, GRID))
+    ahead = timedelta(seconds=ahead_s)
+    before = [moved(each, ahead) for each in decided((RULE,), "transitions", *early)]
+    after = decided((RULE,), "transitions", *late, tick(9_050))
+    seen = routed(Book(), *((each, [ANN]) for each in (*before, *after)))
+
+    assert [each.kind for each in (*before, *after)] == [Kind.FIRED, Kind.RESOLVED] * 2
+    assert seen == [(ANN,)] * 4
+
+
+def test_the_end_is_told_though_the_clock_was_set_back_since() -> None:
+    back = msgspec.structs.replace(RESOLVED, at=FIRED.at - timedelta(seconds=5))
+
+    assert routed(Book(), (FIRED, [ANN]), (back, [])) == [(ANN,), (ANN,)]
+
+
+def test_what_nobody_is_to_be_told_of_leaves_the_episode_before_as_it_was() -> None:
+    quiet = msgspec.structs.replace(FIRED, id="q", kind=Kind.SUPPRESSED, episode=at(5))
+    book, _ = route(Book(), FIRED, (ANN,))
+
+    assert route(book, quiet, (BOB,)) == (book, ())
+
+
+def test_of_the_ids_of_a_rule_the_newest_are_remembered() -> None:
+    book = Book()
+    for number in range(50):
+        each = msgspec.structs.replace(FIRED, id=f"f{number}")
+        book = settled(route(book, each, (ANN,))[0], {each.id})
+
+    assert book.rules["lost"].ids == tuple(f"f{number}" for number in range(42, 50))
+
+
+@given(st.lists(st.integers(0, 30), max_size=12), st.data())
+def test_each_is_told_once_whatever_its_clock_says_and_however_often_it_comes(
+    seconds: list[int], data: st.DataObject
+) -> None:
+    book, seen = Book(), list[str]()
+    sent = [
+        msgspec.structs.replace(FIRED, id=f"f{number}", at=at(second), episode=at(number))
+        for number, second in enumerate(seconds)
+    ]
+    for number, each in enumerate(sent, 1):
+        again = data.draw(st.integers(max(0, number - 8), number - 1))  # a worker that was killed
+        for one in (each, *sent[again:number]):
+            book, to = route(book, one, (ANN,))
+            book = settled(book, {one.id})
+            seen += [one.id] * len(to)
+
+    assert seen == [each.id for each in sent]
+
+
+def moved(decision: Decision, by: timedelta) -> Decision:
+    return msgspec.structs.replace(
+        decision, id=f"{decision.id}+", at=decision.at + by, episode=decision.episode + by
+    )
 
 
 def test_what_comes_again_before_it_was_out_goes_to_the_stored_list() -> None:
