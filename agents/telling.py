@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from app import texts as saying
 from app.stream import apps
 from app.stream.producer import Send
@@ -23,13 +25,16 @@ from schemas.delivery import (
 from schemas.escalation import Taken
 from schemas.events import Texted
 from schemas.handover import Answered, Claimed, Digest
+from tables import wording
 from tables.fold import RULE_CHANGED
 from tables.routing import Recipient, Texts, Voice
 from tables.rules import USEFULNESS_RESOLVED, Rule, useful_for
 
+log = structlog.get_logger()
 TOPICS = {Channel.EMAIL: topics.EMAIL, Channel.SMS: topics.SMS, Channel.PUSH: topics.PUSH}
 # People are told all the same when a template of the operator's is wrong.
 texts = saying.Texts(apps.SETTINGS.templates_dir, otherwise=saying.Texts())
+PLAIN = 3  # lines of what is said without a template
 DIGEST = "digest"  # in the place of a rule, in a message of several
 
 
@@ -55,10 +60,15 @@ def of(
         return _delivery(to, Expired(**_names(identity, decision.id, to), reason=reason))
     gone = clear_for(decision, rule)
     answer_within = None if rule is None else rule.escalate_after
+    try:
+        said = texts.of(decision, to.channel, *voice, now=now, clear_for=gone, again=flagged)
+    except saying.TextsError:  # also ours: a rule named as one of ours may know other facts
+        log.exception("said_without_template", rule=decision.rule)
+        said = _plain(decision.device, [wording.text(decision, gone)])
     return _message(
         decision.id,
         to,
-        texts.of(decision, to.channel, *voice, now=now, clear_for=gone, again=flagged),
+        said,
         voice,
         device=decision.device,
         rule=decision.rule,
@@ -73,10 +83,15 @@ def of(
 
 def of_digest(digest: Digest, to: Recipient, now: datetime, voice: Voice) -> Send:
     """Return the message that tells ``to`` of all that ``digest`` holds."""
+    try:
+        said = texts.digest(digest, to.channel, *voice)
+    except saying.TextsError:
+        log.exception("said_without_template", rule=DIGEST)
+        said = _plain(digest.device, [wording.text(each) for each in digest.decisions])
     return _message(
         digest.id,
         to,
-        texts.digest(digest, to.channel, *voice),
+        said,
         voice,
         device=digest.device,
         rule=DIGEST,
@@ -85,6 +100,13 @@ def of_digest(digest: Digest, to: Recipient, now: datetime, voice: Voice) -> Sen
         at=digest.decisions[-1].at,
         useful_until=now + USEFULNESS_RESOLVED,
     )
+
+
+def _plain(device: str, lines: list[str]) -> saying.Said:
+    """Return ``lines`` as a message says them that no template could be made for."""
+    shown = lines[-PLAIN:]
+    subject = f"{wording.printable(device)}: {len(lines)} notifications"
+    return saying.Said(shown[0] if len(lines) == 1 else subject, "\n".join(shown), shown[-1])
 
 
 def _message(

@@ -12,10 +12,11 @@ import msgspec
 import structlog
 from jinja2 import (
     BaseLoader,
+    Environment,
     FileSystemLoader,
     StrictUndefined,
     Template,
-    TemplateError,
+    TemplateSyntaxError,
     select_autoescape,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -46,6 +47,18 @@ class Said(msgspec.Struct, frozen=True):
     short: str
 
 
+class Files(FileSystemLoader):
+    """Templates in folders; one that is not UTF-8 is wrong as any other is."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Any]:
+        """Return a template, its path, and whether it is as it was."""
+        try:
+            return super().get_source(environment, template)
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise TemplateSyntaxError("it is not UTF-8", line, template) from error
+
+
 class Texts:
     """The templates of every language."""
 
@@ -57,7 +70,7 @@ class Texts:
         self._otherwise = otherwise
         folders = [TEMPLATES] if folder is None else [folder, TEMPLATES]
         self._environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(folders),
+            loader=Files(folders),
             undefined=StrictUndefined,
             autoescape=select_autoescape(("html.j2",)),
             trim_blocks=True,
@@ -140,7 +153,7 @@ class Texts:
             template = self._template(language, own, common)
             name = template.name or name
             return template.render(facts).strip()
-        except TemplateError as error:
+        except Exception as error:  # a template is a program: it fails as programs do
             reason = _where(error, name)
             if self._otherwise is None:
                 raise TextsError(reason) from error
@@ -191,10 +204,11 @@ def _minutes(span: timedelta) -> timedelta:
     return span // minute * minute if span >= 10 * minute else span
 
 
-def _where(error: TemplateError, name: str) -> str:
+def _where(error: Exception, name: str) -> str:
     """Return what is wrong, with the file and the line."""
+    what = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
     file, line = getattr(error, "name", None) or name, getattr(error, "lineno", None)
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.endswith(".j2"):
             file, line = frame.filename, frame.lineno
-    return f"{file}:{line}: {error.message}"
+    return f"{file}:{line}: {what}"

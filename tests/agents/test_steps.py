@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from agents import deciding, route
+from agents import deciding, route, telling
 from agents.deciding import Decider
 from agents.people import People
 from agents.route import Router
@@ -16,8 +17,12 @@ from app.rules_topic import Rules
 from app.stream import apps
 from app.stream.batches import Batch
 from app.stream.producer import Send
+from app.texts import Texts
 from schemas import codec, topics
+from schemas.decision import Decision
+from schemas.delivery import Message
 from schemas.events import Event
+from schemas.handover import Digest
 from schemas.liveness import Gap
 from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
 from tests.people import ANN_AT_HOME, snapshot
@@ -248,3 +253,30 @@ def test_a_directory_that_is_down_loses_nobody(monkeypatch: pytest.MonkeyPatch) 
     asyncio.run(routed(told()))
 
     assert world.topics() == [topics.SMS] * 2
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_template_that_fails_keeps_nobody_from_being_told(
+    ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sms", "over"):
+        (tmp_path / "en").mkdir(exist_ok=True)
+        (tmp_path / "en" / f"{name}.j2").write_text("{{ cause.source / 1000 }}{{ count / 0 }}")
+    monkeypatch.setattr(telling, "texts", Texts(tmp_path, Texts() if ours else None))
+    fired, resolved = decided((RULE,), "transitions", *EVENTS)
+    both = Digest(
+        id="d", device="home", stream="transitions", decisions=(fired, resolved), unlisted=0
+    )
+    said = [_said(fired, monkeypatch), _said(both, monkeypatch)]
+
+    assert [len(each) for each in said] == [1, 1]
+    assert ("source inverter), since 2026" in said[0][0].text) is not ours
+    assert all(each.subject and each.short and each.text for (each,) in said)
+
+
+def _said(notification: Decision | Digest, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """Return the messages that tell of ``notification`` to Ann, who was told that it began."""
+    world = World()
+    routed = router(world, Listed(), monkeypatch)
+    asyncio.run(routed(batch(codec.encode(notification), topic=topics.NOTIFICATIONS)))
+    return [codec.message.decode(each.value) for each in world.sent]

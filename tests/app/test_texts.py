@@ -130,17 +130,28 @@ def test_a_template_of_ones_own_takes_the_place_of_ours(tmp_path: Path) -> None:
     assert texts.of(fired, Channel.PUSH).text == TEXTS.of(fired, Channel.PUSH).text
 
 
+WRONG = {  # by what Python raises, of which Jinja knows nothing
+    "a\n{{ cause.source / 1000 }} kW": "en/sms.j2:2: TypeError: unsupported operand",
+    "{{ '%d' % cause.source }}": "en/sms.j2:1: TypeError: %d format",
+    "{{ 1 / suppressed }}": "en/sms.j2:1: ZeroDivisionError: ",
+    "{% for i in range(1000000) %}x{% endfor %}": "en/sms.j2:1: OverflowError: Range too big",
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}": "en/sms.j2:1: RecursionError: ",
+    "a\n\xe9t\xe9": "en/sms.j2:2: it is not UTF-8",
+}
+
+
 @pytest.mark.parametrize(
     ("template", "sentence"),
     [
         ("{{ nothing }}", "en/sms.j2:1: 'nothing' is undefined"),
         ("a\n{% if %}", "en/sms.j2:2: "),
         ("{{ device.__class__.__mro__ }}", "en/sms.j2:1: access to attribute '__class__'"),
+        *WRONG.items(),
     ],
 )
 def test_a_template_that_is_wrong_is_named(tmp_path: Path, template: str, sentence: str) -> None:
     (tmp_path / "en").mkdir()
-    (tmp_path / "en" / "sms.j2").write_text(template)
+    (tmp_path / "en" / "sms.j2").write_text(template, encoding="latin-1")
 
     with pytest.raises(TextsError) as raised:
         Texts(tmp_path).of(episode()[0], Channel.SMS)
@@ -160,6 +171,15 @@ def test_where_a_template_is_wrong_ours_is_said(tmp_path: Path, name: str) -> No
     assert texts.several(messages) == TEXTS.several(messages)
     assert texts.digest(digest, Channel.SMS) == TEXTS.digest(digest, Channel.SMS)
     assert texts.html("s", "t", "info", "en") == TEXTS.html("s", "t", "info", "en")
+
+
+@pytest.mark.parametrize("template", WRONG)
+def test_however_a_template_fails_ours_is_said(tmp_path: Path, template: str) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "sms.j2").write_text(template, encoding="latin-1")
+    fired = episode()[0]
+
+    assert Texts(tmp_path, TEXTS).of(fired, Channel.SMS) == TEXTS.of(fired, Channel.SMS)
 
 
 def on(channel: Channel, told: Message) -> Message:
