@@ -163,9 +163,12 @@ def first(reach: Iterable[Reach]) -> tuple[Recipient, ...]:
 def take_note(book: Book, taken: Taken) -> tuple[Book, tuple[Recipient, ...]]:
     """Return the book once somebody took note of an episode, and who was told of that."""
     told = book.rules.get(taken.rule)
+    if told is not None and taken.id in told.pending:
+        return book, told.pending[taken.id]
     if told is None or told.episode != taken.episode or told.taken_by:
         return book, ()
-    noted = msgspec.structs.replace(told, taken_by=taken.by, decision=None)
+    pending = {**told.pending, taken.id: told.recipients}
+    noted = msgspec.structs.replace(told, taken_by=taken.by, decision=None, pending=pending)
     return msgspec.structs.replace(book, rules={**book.rules, taken.rule: noted}), told.recipients
 
 

@@ -21,6 +21,7 @@ from app.texts import Texts
 from schemas import codec, topics
 from schemas.decision import Decision
 from schemas.delivery import Message
+from schemas.escalation import Taken
 from schemas.events import Event
 from schemas.handover import Digest
 from schemas.liveness import Gap
@@ -241,6 +242,23 @@ def test_who_was_listed_is_told_after_a_crash(monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(routed(told()))
 
     assert world.topics() == [topics.SMS] * 2
+
+
+def test_that_somebody_took_note_is_said_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    routed = router(world, Listed(), monkeypatch)
+    fired = decided((RULE,), "transitions", *EVENTS)[0]
+    taken = Taken(id="t", device="home", rule="lost", episode=fired.episode, by="bob")
+    note = batch(codec.encode(taken), topic=topics.NOTIFICATIONS, first=1)
+    asyncio.run(routed(batch(codec.encode(fired), topic=topics.NOTIFICATIONS)))
+    world.fails = "send"
+    with pytest.raises(BrokenError):
+        asyncio.run(routed(note))
+    world.fails = ""
+    for _ in range(2):
+        asyncio.run(routed(note))
+
+    assert world.topics() == [topics.SMS, topics.DELIVERIES]
 
 
 def test_a_directory_that_is_down_loses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
