@@ -24,7 +24,7 @@ from schemas.delivery import Channel
 from schemas.escalation import Taken, Unanswered
 from schemas.handover import Adopted, Answered, Claimed, Digest, Notification, Released
 from schemas.record import instant
-from tables import routing
+from tables import routing, texting
 from tables.routing import Book, Reach, Recipient, settled
 from tables.rules import Rule
 from tables.states import recipients
@@ -118,7 +118,7 @@ class Step:
             case Claimed():
                 to = tuple(self._holder(notification.device, each) for each in notification.numbers)
                 attempts = [telling.attempt(notification, each) for each in to]
-                return routing.claim(book, notification, to), attempts
+                return texting.claim(book, notification, to), attempts
             case Answered():
                 return self._answer(book, notification)
             case Adopted():
@@ -137,7 +137,7 @@ class Step:
         self, book: Book, decision: Decision, sends: list[Send]
     ) -> tuple[Book, list[Send]]:
         """Add to ``sends`` what the device was about to text and has not answered for."""
-        book, ours = routing.silent(book, decision.id)
+        book, ours = texting.silent(book, decision.id)
         more = [self._instead(book, texted, to, flagged=True) for texted, to in ours]
         return book, sends + more
 
@@ -165,7 +165,7 @@ class Step:
             log.warning("answer_without_claim", device=answered.device, id=answered.notification)
             return book, []
         became = telling.outcomes(answered, texts)
-        book, ours = routing.answer(book, answered)
+        book, ours = texting.answer(book, answered)
         unsure = {each for each, _ in texts.to if telling.unsure(answered, each)}
         return book, became + [
             self._instead(book, texts.decision, each, flagged=each in unsure) for each in ours
@@ -177,10 +177,11 @@ class Step:
             return book, []
         rule = self._rule(book, decision)
         reach = self._reach(decision.device, decision.severity, rule)
-        book, audience = routing.escalate(book, unanswered, reach)
-        if not audience:
+        roles = self._directory.roles(decision.device)
+        book, audience = routing.escalate(book, unanswered, reach, roles)
+        if audience == ():
             log.error("nobody_left_to_tell", device=unanswered.device, rule=unanswered.rule)
-        return book, [self._of(decision, rule, each, self._now) for each in audience]
+        return book, [self._of(decision, rule, each, self._now) for each in audience or ()]
 
     def _instead(self, book: Book, decision: Decision, to: Recipient, *, flagged: bool) -> Send:
         """Return what is sent to a number in place of the device's text, or so that it is sure.

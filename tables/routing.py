@@ -20,9 +20,7 @@ from schemas.decision import BEGAN, Decision, Kind
 from schemas.delivery import Channel
 from schemas.escalation import Taken, Unanswered
 from schemas.events import Texted
-from schemas.handover import Answered, Claimed
 
-MOST = 64  # claims that are remembered: a device that texts more is texting nobody any more
 # Ids that a rule remembers. Copies are a batch that a worker sent again, in its order: from one
 # that is longer the same people are told, of whom the outboxes know the messages.
 RECENT = 8
@@ -51,7 +49,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     pending: whom to tell, by the ids of those whose messages may not be out.
     recipients: who was told of the episode that began at ``episode``.
     decision: the newest that began or repeated it, for those who are told later.
-    taken_by: who took note of the episode, or empty.
+    taken_by: who took note of the episode, or empty. unreached: to whom no text of it has left.
     """
 
     at: datetime
@@ -61,6 +59,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     recipients: tuple[Recipient, ...]
     decision: Decision | None = None
     taken_by: str = ""
+    unreached: tuple[str, ...] = ()
 
 
 class Role(StrEnum):
@@ -136,6 +135,7 @@ def route(
     texted = book.texts[decision.id].recipients if decision.id in book.texts else ()
     same = told if told is not None and told.episode == decision.episode else None
     before, taken_by = ((), "") if same is None else (same.recipients, same.taken_by)
+    unreached = () if same is None else same.unreached
     quiet = bool(taken_by) and decision.kind is Kind.REPEATED  # somebody sees to it
     joins = decision.kind in BEGAN and not quiet
     everybody = tuple(sorted({*before, *today, *texted})) if joins else before
@@ -143,21 +143,31 @@ def route(
     ids = _recent(told, decision.id)
     pending = {**(told.pending if told else {}), decision.id: listed}
     kept = decision if decision.kind in BEGAN and listed else None
-    entry = Told(decision.at, ids, pending, decision.episode, everybody, kept, taken_by)
+    entry = Told(decision.at, ids, pending, decision.episode, everybody, kept, taken_by, unreached)
     return msgspec.structs.replace(book, rules={**book.rules, decision.rule: entry}), listed
 
 
 def first(reach: Iterable[Reach]) -> tuple[Recipient, ...]:
     """Return who is told at once: owners and watchers; operators where there is nobody else.
 
-    Where nobody is told at once by any channel, nobody could leave that unanswered: then by those
-    channels that are for what is.
+    Where no owner is told at once by any channel, no owner could leave that unanswered: then by
+    those channels that are for what is. Likewise the others, where nobody at all is told at once.
     """
-    told: dict[tuple[bool, When], list[Recipient]] = {}
+    far: dict[bool, list[Reach]] = {False: [], True: []}
     for each in reach:
-        told.setdefault((each.role is Role.OPERATOR, each.when), []).append(each.to)
-    turns = [(far, when) for far in (False, True) for when in (When.ALWAYS, When.UNANSWERED)]
-    return next((tuple(told[turn]) for turn in turns if turn in told), ())
+        far[each.role is Role.OPERATOR].append(each)
+    return _at_once(far[False]) or _at_once(far[True])
+
+
+def _at_once(reach: list[Reach]) -> tuple[Recipient, ...]:
+    always = [each for each in reach if each.when is When.ALWAYS]
+    if not any(each.role is Role.OWNER for each in always):
+        always += [
+            each
+            for each in reach
+            if each.when is When.UNANSWERED and (each.role is Role.OWNER or not always)
+        ]
+    return tuple(each.to for each in always)
 
 
 def take_note(book: Book, taken: Taken) -> tuple[Book, tuple[Recipient, ...]]:
@@ -179,35 +189,55 @@ def unanswered(book: Book, said: Unanswered) -> Decision | None:
 
 
 def escalate(
-    book: Book, said: Unanswered, reach: tuple[Reach, ...]
-) -> tuple[Book, tuple[Recipient, ...]]:
+    book: Book, said: Unanswered, reach: tuple[Reach, ...], roles: Mapping[str, Role]
+) -> tuple[Book, tuple[Recipient, ...] | None]:
     """Return the book, and who is to be told next of what ``said`` says nobody answered.
 
-    That is another channel of the same person, then another person: owners, then operators.
+    That is another channel of the same person, then another person: owners, then operators. Empty:
+    nobody is left. None: nobody needs to be, it is a copy, or another may still answer.
+    roles: what people are to the device, also those of whom no address can be used.
     """
     told = book.rules[said.rule]
     if said.id in told.pending:
         return book, told.pending[said.id]
-    listed = () if said.id in told.ids else _next(said.recipient, told.recipients, reach)
+    if said.id in told.ids:
+        return book, None
+    listed: tuple[Recipient, ...] | None = _own(said.recipient, told.recipients, reach)
+    if not listed:
+        if not said.reached:
+            lost = tuple(sorted({*told.unreached, said.recipient}))
+            told = msgspec.structs.replace(told, unreached=lost)
+        listed = None if _awaited(told, said, roles) else _others(told.recipients, reach)
     noted = msgspec.structs.replace(
         told,
-        ids=told.ids if said.id in told.ids else _recent(told, said.id),
-        pending={**told.pending, said.id: listed},
-        recipients=tuple(sorted({*told.recipients, *listed})),
+        ids=_recent(told, said.id),
+        pending=told.pending if listed is None else {**told.pending, said.id: listed},
+        recipients=tuple(sorted({*told.recipients, *(listed or ())})),
     )
     return msgspec.structs.replace(book, rules={**book.rules, said.rule: noted}), listed
 
 
-def _next(
+def _awaited(told: Told, said: Unanswered, roles: Mapping[str, Role]) -> bool:
+    """Return whether it is the turn of somebody else who was told and may answer.
+
+    It is where no text reached this person, or where nobody waits for an answer of theirs.
+    """
+    others = {each.person for each in told.recipients} - {said.recipient, *told.unreached}
+    asked = any(roles.get(each) in {Role.OWNER, Role.OPERATOR} for each in others)
+    return asked and (not said.reached or roles.get(said.recipient) is Role.WATCHER)
+
+
+def _own(
     person: str, told: tuple[Recipient, ...], reach: tuple[Reach, ...]
 ) -> tuple[Recipient, ...]:
-    own = tuple(
+    return tuple(
         each.to
         for each in reach
         if each.to.person == person and each.when is When.UNANSWERED and each.to not in told
     )
-    if own:
-        return own
+
+
+def _others(told: tuple[Recipient, ...], reach: tuple[Reach, ...]) -> tuple[Recipient, ...]:
     heard = {each.person for each in told}
     others = [
         each
@@ -222,49 +252,6 @@ def _next(
     theirs = [each for each in others if each.to.person == turn.to.person]
     always = tuple(each.to for each in theirs if each.when is When.ALWAYS)
     return always or tuple(each.to for each in theirs)
-
-
-def claim(book: Book, claimed: Claimed, to: tuple[Recipient, ...]) -> Book:
-    """Return the book with the texts of ``claimed`` to the recipients ``to`` on their way."""
-    decision, rules = claimed.decision, book.rules
-    told = rules.get(decision.rule)
-    if told is not None and told.episode == decision.episode:  # they hear of its end from us
-        everybody = tuple(sorted({*told.recipients, *to}))
-        rules = {**rules, decision.rule: msgspec.structs.replace(told, recipients=everybody)}
-    texts = book.texts | {decision.id: Texts(decision, tuple((each, None) for each in to))}
-    newest = dict(list(texts.items())[-MOST:])
-    return msgspec.structs.replace(book, rules=rules, texts=newest)
-
-
-def answer(book: Book, answered: Answered) -> tuple[Book, tuple[Recipient, ...]]:
-    """Return the book with what became of texts, and who is to be told by us after all.
-
-    Those are whom the device has handed back, and whom it may not have reached.
-    """
-    texts = book.texts.get(answered.notification)
-    if texts is None:
-        return book, ()
-    outcomes: Mapping[str, Texted] = answered.outcomes
-    to = tuple((each, outcomes.get(each.address, became)) for each, became in texts.to)
-    ours = tuple(
-        each for each, _ in to if outcomes.get(each.address) in {Texted.HANDED_BACK, Texted.UNKNOWN}
-    )
-    known = book.texts | {answered.notification: msgspec.structs.replace(texts, to=to)}
-    return msgspec.structs.replace(book, texts=known), () if texts.asked_by else ours
-
-
-def silent(book: Book, by: str) -> tuple[Book, list[tuple[Decision, Recipient]]]:
-    """Return the book once its device is silent, and whom we tell because it has not answered.
-
-    by: the id of the notification that says so; said again, it is the same.
-    """
-    known, ours = dict(book.texts), list[tuple[Decision, Recipient]]()
-    for identity, texts in book.texts.items():
-        left = [each for each, became in texts.to if became is None]
-        if left and texts.asked_by in {"", by}:
-            ours += [(texts.decision, each) for each in left]
-            known[identity] = msgspec.structs.replace(texts, asked_by=by)
-    return msgspec.structs.replace(book, texts=known), ours
 
 
 def _recent(told: Told | None, identity: str) -> tuple[str, ...]:

@@ -92,6 +92,10 @@ class Snapshot(msgspec.Struct, frozen=True):
         considered = self.consider(device, severity, channels)
         return tuple(each.reach for each in considered if not each.why_not)
 
+    def roles(self, device: str) -> dict[str, Role]:
+        """Return what people are to ``device``, by person, also who cannot be told."""
+        return {each.person: each.role for each in self._holders(device)}
+
     def holder_of(self, device: str, number: str) -> str:
         """Return whose ``number`` it is among those of ``device``; else the number itself."""
         for holder in self._holders(device):

@@ -15,12 +15,10 @@ from schemas.handover import Answered, Claimed
 from tables.routing import (
     Book,
     Recipient,
-    answer,
-    claim,
     route,
     settled,
-    silent,
 )
+from tables.texting import answer, claim, silent
 from tests.events import GRID, INVERTER, at, decided, rule, tick, transition
 
 ANN = Recipient("ann", Channel.SMS, "+15550001")
