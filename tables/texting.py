@@ -44,11 +44,17 @@ def answer(book: Book, answered: Answered) -> tuple[Book, tuple[Recipient, ...]]
 def silent(book: Book, by: str) -> tuple[Book, list[tuple[Decision, Recipient]]]:
     """Return the book once its device is silent, and whom we tell because it has not answered.
 
-    by: the id of the notification that says so; said again, it is the same.
+    by: the id of the notification that says so; said again, it is the same. Also where the device
+    has answered since that it did not reach them: for such an answer we did not tell anybody.
     """
     known, ours = dict(book.texts), list[tuple[Decision, Recipient]]()
     for identity, texts in book.texts.items():
-        left = [each for each, became in texts.to if became is None]
+        again = texts.asked_by == by
+        left = [
+            each
+            for each, became in texts.to
+            if became is None or (again and became is not Texted.SENT)
+        ]
         if left and texts.asked_by in {"", by}:
             ours += [(texts.decision, each) for each in left]
             known[identity] = msgspec.structs.replace(texts, asked_by=by)

@@ -211,5 +211,20 @@ def test_whom_a_silent_device_did_not_answer_for_is_ours_once() -> None:
     assert answer(book, answered(FIRED, Texted.UNKNOWN))[1] == ()
 
 
+@pytest.mark.parametrize(
+    ("outcome", "ours"),
+    [(Texted.SENT, []), (Texted.UNKNOWN, [(FIRED, SIM)]), (Texted.HANDED_BACK, [(FIRED, SIM)])],
+)
+def test_whom_an_answer_after_the_silence_does_not_reach_is_still_ours_after_a_crash(
+    outcome: Texted, ours: list[tuple[Decision, Recipient]]
+) -> None:
+    book, _ = silent(claim(Book(), claimed(FIRED), (SIM,)), "s")
+    book, told = answer(book, answered(FIRED, outcome))
+
+    assert told == ()
+    assert silent(book, "s")[1] == ours
+    assert silent(book, "t")[1] == []
+
+
 def test_an_answer_to_no_claim_tells_nobody() -> None:
     assert answer(Book(), answered(FIRED, Texted.HANDED_BACK)) == (Book(), ())
