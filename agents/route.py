@@ -64,7 +64,10 @@ class Router:
             routed_to, book = books.get(key) or self._read(batch.partition, key)
             if record.offset <= routed_to:  # a redelivery: its messages are out
                 continue
-            book, more = Step(directory, record).take(book, notification)
+            try:
+                book, more = _taken(Step(directory, record), book, notification)
+            except Unfit as unfit:
+                more = [parked(batch, record, str(unfit))]
             books[key] = (record.offset, book)
             if more:
                 listed[key] = (listed[key][0] if key in listed else routed_to, codec.encode(book))
@@ -77,6 +80,14 @@ class Router:
     def _read(self, partition: int, key: bytes) -> tuple[int, Book]:
         routed_to, state = recipients.read(partition, key)
         return routed_to, Book() if state is None else _book.decode(state)
+
+
+def _taken(step: "Step", book: Book, notification: Notification) -> tuple[Book, list[Send]]:
+    try:
+        return step.take(book, notification)
+    except Exception as error:  # whatever one record does, the rest goes on
+        log.exception("route_failed", device=notification.device, id=notification.id)
+        raise Unfit(f"could not be routed: {error!r}") from None
 
 
 class Step:

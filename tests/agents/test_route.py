@@ -1,7 +1,9 @@
 """Whom route tells when nobody answers, by the roles of a directory."""
 
 import asyncio
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -19,6 +21,20 @@ HOUSE = snapshot(
     *somebody("op", sms="+15550999"),
     Device(device="home", owners=("ann",), watchers=("wes",), operators=("op",)),
 )
+
+
+def test_what_cannot_be_routed_is_parked_once_and_the_rest_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    routed = router(world, Listed(HOUSE), monkeypatch)
+    never = msgspec.structs.replace(FIRED, id="n", at=datetime.max.replace(tzinfo=UTC))
+    said = batch(codec.encode(never), codec.encode(FIRED), topic=topics.NOTIFICATIONS)
+    for _ in range(2):
+        asyncio.run(routed(said))
+
+    assert world.topics() == [topics.MALFORMED, topics.SMS, topics.EMAIL]
+    assert b"could not be routed: OverflowError" in world.sent[0].value
 
 
 def unreached(person: str) -> Unanswered:
