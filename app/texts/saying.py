@@ -33,6 +33,7 @@ FALLBACK = "en"
 TEMPLATES = Path(str(resources.files("app.texts"))) / "templates"
 LISTED = {Channel.SMS: 3, Channel.PUSH: 5, Channel.EMAIL: 20}  # lines of a text of several
 MOST_PARTS = 3  # of a text message (design §10)
+LONGEST = 100_000  # characters that a template of one's own may make: no record carries many more
 
 
 class TextsError(Exception):
@@ -68,6 +69,7 @@ class Texts:
         otherwise: whose texts are said where a template of ``folder`` is wrong.
         """
         self._otherwise = otherwise
+        self._foreign = folder is not None
         folders = [TEMPLATES] if folder is None else [folder, TEMPLATES]
         self._environment = ImmutableSandboxedEnvironment(
             loader=Files(folders),
@@ -152,13 +154,18 @@ class Texts:
         try:
             template = self._template(language, own, common)
             name = template.name or name
-            return template.render(facts).strip()
+            return self._checked(template.render(facts).strip())
         except Exception as error:  # a template is a program: it fails as programs do
             reason = _where(error, name)
             if self._otherwise is None:
                 raise TextsError(reason) from error
             log.exception("template_failed", reason=reason)
             return self._otherwise._render(language, own, common, facts)
+
+    def _checked(self, text: str) -> str:
+        if self._foreign and len(text) > LONGEST:
+            raise ValueError(f"it makes {len(text)} characters, more than {LONGEST}")
+        return text
 
     @lru_cache(maxsize=2_000)  # noqa: B019 - there is one of these for as long as the program runs
     def _template(self, language: str, own: str, common: str) -> Template:
@@ -211,4 +218,5 @@ def _where(error: Exception, name: str) -> str:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.endswith(".j2"):
             file, line = frame.filename, frame.lineno
-    return f"{file}:{line}: {what}"
+    place = file if line is None else f"{file}:{line}"
+    return f"{place}: {what}"

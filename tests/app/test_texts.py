@@ -136,6 +136,7 @@ WRONG = {  # by what Python raises, of which Jinja knows nothing
     "{{ 1 / suppressed }}": "en/sms.j2:1: ZeroDivisionError: ",
     "{% for i in range(1000000) %}x{% endfor %}": "en/sms.j2:1: OverflowError: Range too big",
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}": "en/sms.j2:1: RecursionError: ",
+    "{{ 'x' * 10**6 }}": "en/sms.j2: ValueError: it makes 1000000 characters",
     "a\n\xe9t\xe9": "en/sms.j2:2: it is not UTF-8",
 }
 
