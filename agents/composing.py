@@ -11,8 +11,8 @@ from tables.outbox_state import Text
 
 def outgoing(text: Text, links: Links) -> Outgoing:
     """Return ``text`` as a provider is given it. links: where receipts of it come to."""
-    last = text.covers[-1].message
-    messages = [each.message for each in text.covers]
+    last = text.told[-1].message
+    messages = [each.message for each in text.told]
     said = texts.several(messages, text.unsaid, text.unsaid_count)
     severity = worst(each.severity for each in messages)
     email = last.channel is Channel.EMAIL

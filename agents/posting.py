@@ -35,8 +35,7 @@ from schemas.delivery import (
 )
 from schemas.escalation import Unanswered
 from tables import outbox, outbox_state
-from tables.outbox_contact import Outcome
-from tables.outbox_state import Outbox
+from tables.outbox_state import Outbox, Outcome
 from tables.states import outboxes
 from tables.wheel import Key, Wheel
 

@@ -29,8 +29,8 @@ from schemas.delivery import (
 from schemas.escalation import Unanswered
 from schemas.record import derived_id
 from tables import outbox_contact as contacts
-from tables.outbox_contact import Outcome
-from tables.outbox_state import Asked, Contact, Outbox, Text, Waiting
+from tables import outbox_tried as tried
+from tables.outbox_state import Asked, Contact, Outbox, Outcome, Step, Text, Waiting
 
 REMEMBERED_MS = 24 * 3_600_000  # after its usefulness: no copy of a message comes later
 PRUNE_EVERY_MS = 600_000
@@ -113,12 +113,9 @@ class _Step:
     def acknowledge(self, by: Acknowledged) -> None:
         self._nobody_asked(by.device, by.rule, by.episode)
         for key, contact in self._contacts.items():
-            told = [
-                each
-                for each in contact.waiting
-                if each.message.kind in BEGAN and each.of(by.device, by.rule, by.episode)
-            ]
-            self._put(key, contacts.drop(contact, told, f"acknowledged by {by.by}"))
+            step = contacts.acknowledge(contact, by.device, by.rule, by.episode, by.by)
+            self._put(key, step)
+            self.look(key)  # what was about to be tried again may be gone
 
     def became(self, record: Delivery) -> None:
         found = self._find(record)
@@ -128,21 +125,22 @@ class _Step:
         channel, now_ms = channel_of(key), self._now_ms
         match record:
             case Attempt() if text is contact.flying:
-                self._put(key, (replace(contact, flying=replace(text, read=True)), []))
+                self._put(key, (tried.began(contact, text, now_ms), []))
                 return
             case Sent() if text not in contact.gone:
-                self._reached(text.notifications, 1)
-                self._put(key, (contacts.sent(channel, contact, text, now_ms), []))
+                self._reached(text.notifications, 0 if text.taken else 1)
+                self._put(key, (tried.sent(channel, contact, text, now_ms), []))
             case Delivered():
-                self._reached(text.notifications, 0 if text in contact.gone else 1)
-                self._put(key, (contacts.delivered(contact, text), []))
+                counted = text.taken or text in contact.gone
+                self._reached(text.notifications, 0 if counted else 1)
+                self._put(key, (tried.delivered(contact, text), []))
             case Failed() if text in contact.gone:
                 self._reached(text.notifications, -1)
-                self._put(key, contacts.lost(contact, text, record, now_ms))
+                self._put(key, tried.lost(contact, text, record, now_ms))
             case Failed() if text is contact.flying:
-                self._put(key, contacts.failed(contact, text, record, now_ms))
+                self._put(key, tried.failed(contact, text, record, now_ms))
             case Unknown() if text is contact.flying:
-                self._put(key, (contacts.unsure(channel, contact, text, now_ms), []))
+                self._put(key, tried.unsure(channel, contact, text, now_ms))
             case _:
                 return
         self.look(key)
@@ -165,7 +163,7 @@ class _Step:
         after = Outbox(1, self._contacts, self._known, self._asked, now_ms, pruned_ms)
         return after, self._outcomes
 
-    def _put(self, key: str, step: tuple[Contact, list[Outcome]]) -> None:
+    def _put(self, key: str, step: Step) -> None:
         contact, outcomes = step
         if contact is not self._contacts.get(key):
             self._contacts = {**self._contacts, key: contact}
@@ -179,9 +177,7 @@ class _Step:
 
     def _find(self, record: Delivery) -> tuple[str, Contact, Text] | None:
         for key, contact in self._contacts.items():
-            text = (
-                contacts.concerned(contact, record) if channel_of(key) is record.channel else None
-            )
+            text = tried.concerned(contact, record) if channel_of(key) is record.channel else None
             if text is not None:
                 return key, contact, text
         return None

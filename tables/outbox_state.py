@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas.decision import Severity
-from schemas.delivery import Covered, Message, Terms, attempt_id
-from schemas.record import derived_id
+from schemas.decision import BEGAN, Severity
+from schemas.delivery import Attempt, Covered, Expired, Failed, Message, Terms, Waits, attempt_id
+from schemas.escalation import Unanswered
+from schemas.record import derived_id, microseconds
 from tables.limits import LONGEST_MS
 
 
@@ -18,8 +19,9 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that is not out yet.
 
     useful_ms: until when it is worth sending. not_before_ms: a try was in vain until then.
-    held_ms: until when quiet hours or a silence hold it back. tries: how often it was tried.
-    said: why it waits, as far as that was recorded.
+    held_ms: until when quiet hours or a silence hold it back. said: why it waits, as recorded.
+    tries: how often it was tried; of them, failures: in vain; losses: taken and lost since.
+    over: why it need not be told any more, while it is being sent or may have been; or empty.
     """
 
     message: Message
@@ -29,6 +31,17 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held_ms: int = 0
     tries: int = 0
     said: str = ""
+    failures: int = 0
+    losses: int = 0
+    over: str = ""
+
+    @property
+    def episode(self) -> str:
+        """Return 32 hex digits that name the episode it tells of; empty if it tells of several."""
+        told = self.message
+        if told.episode is None:
+            return ""
+        return derived_id("episode", told.device, told.rule, str(microseconds(told.episode)))
 
     @property
     def urgent(self) -> bool:
@@ -44,6 +57,10 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
             rule,
         )
 
+    def problem(self, device: str, rule: str, episode: datetime | None) -> bool:
+        """Return whether it says that that episode lasts."""
+        return self.message.kind in BEGAN and self.of(device, rule, episode)
+
 
 class Text(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Messages that travel together, and their newest try.
@@ -51,6 +68,7 @@ class Text(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ordinal: of the try. read: its record was read back, so it may have begun.
     unsaid: lines on what was not told in time, which travel along, and how many there were.
     unsure_ms: since when an earlier try may have been sent. again_ms: when to try again.
+    began_ms: when its record was read back. taken: it has left, as was said before its own outcome.
     """
 
     covers: tuple[Waiting, ...]
@@ -60,6 +78,8 @@ class Text(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unsaid_count: int = 0
     unsure_ms: int | None = None
     again_ms: int = 0
+    began_ms: int = 0
+    taken: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -82,9 +102,24 @@ class Text(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return attempt_id(self.ids, self.ordinal)
 
     @property
+    def told(self) -> tuple[Waiting, ...]:
+        """Return those of its messages that still need to be told; all, if none does."""
+        return tuple(each for each in self.covers if not each.over) or self.covers
+
+    @property
+    def over(self) -> bool:
+        """Return whether none of it needs to be told any more."""
+        return all(each.over for each in self.covers)
+
+    @property
+    def held_ms(self) -> int:
+        """Return until when all of it is held back."""
+        return min(each.held_ms for each in self.told)
+
+    @property
     def useful_ms(self) -> int:
         """Return until when any of it is worth sending."""
-        return max(each.useful_ms for each in self.covers)
+        return max(each.useful_ms for each in self.told)
 
     @property
     def named(self) -> dict[str, Any]:
@@ -100,7 +135,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     gone: what was sent, as long as its provider may say that it was lost.
     left_ms: when the newest texts left. unsaid: what nobody was told in time, and is told of next.
     barred: why nothing is sent there, or empty; barred_ms: since when.
-    grouping_ms: for which a second text waits.
+    grouping_ms: for which a second text waits. shut_ms: until when its provider wants nothing.
+    unheard: episodes whose beginning never left, and until when each is remembered.
     """
 
     waiting: tuple[Waiting, ...] = ()
@@ -113,6 +149,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     barred: str = ""
     grouping_ms: int = 0
     barred_ms: int = 0
+    shut_ms: int = 0
+    unheard: dict[str, int] = {}
 
     def holds(self, notification: str) -> bool:
         """Return whether a message of ``notification`` is on its way, or has left."""
@@ -122,7 +160,9 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def idle(self, now_ms: int) -> bool:
         """Return whether nothing of it matters any more."""
-        if self.waiting or self.flying or self.unsure or self.unsaid:
+        if self.waiting or self.flying or self.unsure or self.unsaid or self.barred:
+            return False
+        if any(until_ms >= now_ms for until_ms in self.unheard.values()):
             return False
         gone_ms = max((each.useful_ms for each in self.gone), default=0)
         return max(gone_ms, self.left_ms[-1] + LONGEST_MS if self.left_ms else 0) < now_ms
@@ -163,6 +203,9 @@ class Outbox(msgspec.Struct, frozen=True, array_like=True, gc=False):
     appended_ms: int = 0
     pruned_ms: int = 0
 
+
+Outcome = Attempt | Waits | Expired | Failed | Unanswered
+Step = tuple[Contact, list[Outcome]]
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Outbox)

@@ -23,7 +23,7 @@ from schemas.delivery import (
 from schemas.escalation import Unanswered
 from schemas.record import microseconds
 from tables import outbox, outbox_state
-from tables.outbox_contact import Outcome
+from tables.outbox_state import Outcome
 
 DAWN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ADDRESSES = {
