@@ -3,18 +3,21 @@
 import asyncio
 import os
 import time
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
+from sqlalchemy.exc import SQLAlchemyError
 
 from agents.people import people
 from agents.posting import Post
 from app.settings import SettingsError
 from app.stream import apps
 from app.stream.batches import each_batch
-from app.stream.producer import send_all
+from app.stream.producer import Send, send_all
 from app.stream.watch import EXIT_CONFIG, EXIT_UNFINISHED, end
 from schemas import topics
 from tables.states import outboxes
@@ -56,6 +59,18 @@ async def send() -> None:
         os._exit(EXIT_UNFINISHED)
 
 
+async def unsilenced(ours: Collection[int]) -> list[Send]:
+    """Return what is to be written because a silence was ended early. ours: the partitions."""
+    if not post.silencing:
+        return []
+    try:
+        directory = await people.snapshot()
+    except SQLAlchemyError as error:
+        log.warning("silences_unknown", reason=str(error).splitlines()[0])
+        return []
+    return post.silencing.look(directory, ours, datetime.now(UTC))
+
+
 async def watch() -> None:
     """Look once a second, for ever."""
     while True:
@@ -69,7 +84,7 @@ async def watch() -> None:
             continue
         handled = {each: apps.deliver.handled(TP(topics.DELIVERIES, each)) for each in ours}
         found = post.look(ours, handled, time.time())
-        await send_all(apps.deliver, found)
+        await send_all(apps.deliver, found + await unsilenced(ours))
 
 
 outboxes.on_recover(recovered)

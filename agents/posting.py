@@ -14,6 +14,7 @@ from agents.composing import outgoing
 from agents.courier import Courier, Ready, Ticket
 from agents.parking import Unfit, parked, parsed
 from agents.people import people
+from agents.silencing import Silencing
 from app import providers
 from app.providers.provider import one_line
 from app.receipts import links
@@ -32,6 +33,7 @@ from schemas.delivery import (
     OutboxTick,
     Queued,
     Unknown,
+    Unsilenced,
 )
 from schemas.escalation import Unanswered
 from tables import outbox, outbox_state
@@ -68,6 +70,7 @@ class Post:
         """
         self._where = ends
         self._suppress = suppress
+        self.silencing = Silencing(lambda key: self._read(*key)[1])
         self._wheel = Wheel()
         self._wakes: dict[Key, int] = {}
         self._ends: dict[int, int] = {}  # where each partition ended when it became ours
@@ -124,7 +127,7 @@ class Post:
         if isinstance(event, Attempt):
             ticket = _begins(partition, key, before, after, event)
             folded.begun += [] if ticket is None else [(record.offset, ticket)]
-        elif not isinstance(event, Queued | Acknowledged | OutboxTick):
+        elif not isinstance(event, Queued | Acknowledged | Unsilenced | OutboxTick):
             self.couriers[event.channel].running.discard(event.attempt)
         if isinstance(event, Failed) and event.dead:
             folded.dead += _dead(after, record.timestamp)
@@ -132,6 +135,7 @@ class Post:
     def rebuild(self) -> None:
         """Look at everything that the table holds: it has been recovered."""
         self._wheel, self._wakes = Wheel(), {}
+        self.silencing = Silencing(lambda key: self._read(*key)[1])
         self._ends, self._settled, self._begun = {}, set(), {}
         for partition, keys in outboxes.held().items():
             for key in keys:
@@ -185,6 +189,7 @@ class Post:
             self.couriers[outbox.channel_of(ticket.contact)].take(ticket)
 
     def _wake(self, key: Key, state: Outbox) -> None:
+        self.silencing.note(key, state)
         at_ms = outbox.wake_ms(state)
         if at_ms is None:
             self._wakes.pop(key, None)

@@ -17,6 +17,7 @@ from schemas.delivery import (
     Queued,
     Sent,
     Unknown,
+    Unsilenced,
     Waits,
 )
 from schemas.escalation import Taken, Unanswered
@@ -72,6 +73,7 @@ AnyRecord = (
     | Unknown
     | Expired
     | Acknowledged
+    | Unsilenced
     | OutboxTick
     | Silent
     | Heard

@@ -12,7 +12,7 @@ import msgspec
 from schemas import gsm
 from schemas.decision import Kind, Severity
 from schemas.events import Ordinal
-from schemas.record import Instant, Name, Record, derived_id
+from schemas.record import Count, Instant, Name, Record, derived_id
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=366 * 86_400)]
 HourMinute = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -65,11 +65,12 @@ class Quiet(msgspec.Struct, frozen=True):
 
 
 class Silenced(msgspec.Struct, frozen=True):
-    """An operator wants nothing to be told until then."""
+    """An operator wants nothing to be told until then. revision: of the directory that says so."""
 
     id: Name
     until: Instant
     author: Name
+    revision: Count = 0
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -197,12 +198,23 @@ class Acknowledged(Record, frozen=True, kw_only=True, tag="acknowledged"):
     by: Name
 
 
+class Unsilenced(Record, frozen=True, kw_only=True, tag="unsilenced"):
+    """What held back ``rule`` on ``device`` was ended early.
+
+    silenced: what holds it back now; None: nothing.
+    """
+
+    device: Name
+    rule: Name
+    silenced: Silenced | None = None
+
+
 class OutboxTick(Record, frozen=True, kw_only=True, tag="outbox_tick"):
     """Nothing happened, and it is now the time at which this was appended."""
 
 
 Delivery = Waits | Attempt | Sent | Delivered | Failed | Unknown | Expired
-OutboxEvent = Queued | Delivery | Acknowledged | OutboxTick
+OutboxEvent = Queued | Delivery | Acknowledged | Unsilenced | OutboxTick
 
 
 def message_id(notification: str, recipient: str, channel: Channel, address: str) -> str:

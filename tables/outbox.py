@@ -25,12 +25,13 @@ from schemas.delivery import (
     Queued,
     Sent,
     Unknown,
+    Unsilenced,
 )
 from schemas.escalation import Unanswered
 from schemas.record import derived_id
 from tables import outbox_contact as contacts
 from tables import outbox_tried as tried
-from tables.outbox_state import Asked, Contact, Outbox, Outcome, Step, Text, Waiting
+from tables.outbox_state import Asked, Contact, Outbox, Outcome, Step, Text, Waiting, ms_of
 
 REMEMBERED_MS = 24 * 3_600_000  # after its usefulness: no copy of a message comes later
 PRUNE_EVERY_MS = 600_000
@@ -49,6 +50,8 @@ def take(outbox: Outbox, event: OutboxEvent, appended_ms: int) -> tuple[Outbox, 
                 step.look(key)
         case Acknowledged():
             step.acknowledge(event)
+        case Unsilenced():
+            step.unsilence(event)
         case _:
             step.became(event)
     return step.done()
@@ -92,11 +95,12 @@ class _Step:
         message = queued.message
         if message.id in self._known:
             return
-        useful_ms = round(message.useful_until.timestamp() * 1_000)
+        useful_ms = ms_of(message.useful_until)
         self._remember(message.id, max(useful_ms, self._now_ms) + REMEMBERED_MS)
         if message.kind is Kind.RESOLVED and message.episode is not None:
             self._nobody_asked(message.device, message.rule, message.episode)
-        self._ask(message, useful_ms)
+        silenced = queued.terms.silenced
+        self._ask(message, useful_ms, 0 if silenced is None else ms_of(silenced.until))
         key = key_of(message.channel, message.address)
         contact = self._contacts.get(key) or Contact()
         waiting = Waiting(message, queued.terms, useful_ms)
@@ -116,6 +120,21 @@ class _Step:
             step = contacts.acknowledge(contact, by.device, by.rule, by.episode, by.by)
             self._put(key, step)
             self.look(key)  # what was about to be tried again may be gone
+
+    def unsilence(self, by: Unsilenced) -> None:
+        told_ms = self._now_ms if by.silenced is None else ms_of(by.silenced.until)
+        for key, contact in self._contacts.items():
+            freed, changed = contacts.unsilence(contact, by, self._now_ms)
+            self._put(key, (freed, []))
+            for each in changed:
+                asked = self._asked.get(each.message.notification)
+                if asked is not None and asked.due_ms is not None:  # it counts from now on
+                    self._asked = {
+                        **self._asked,
+                        each.message.notification: replace(asked, due_ms=None),
+                    }
+                    self._ask(each.message, each.useful_ms, told_ms)
+            self.look(key)
 
     def became(self, record: Delivery) -> None:
         found = self._find(record)
@@ -182,12 +201,16 @@ class _Step:
                 return key, contact, text
         return None
 
-    def _ask(self, message: Message, useful_ms: int) -> None:
-        """Let somebody answer to ``message``, in time where its rule says so."""
+    def _ask(self, message: Message, useful_ms: int, told_ms: int) -> None:
+        """Let somebody answer to ``message``, in time where its rule says so.
+
+        told_ms: until when a silence holds it back; nobody can answer before.
+        """
         if message.kind not in BEGAN or message.episode is None:
             return
         after, known = message.unanswered_after, self._asked.get(message.notification)
-        due_ms = None if after is None else self._now_ms + round(after * 1_000)
+        told_ms = max(told_ms, self._now_ms)
+        due_ms = None if after is None else told_ms + round(after * 1_000)
         if known is not None and known.due_ms is not None:
             due_ms = known.due_ms
         asked = Asked(
@@ -197,7 +220,7 @@ class _Step:
             message.rule,
             message.episode,
             due_ms,
-            max(useful_ms, due_ms or 0) + REMEMBERED_MS,
+            max(useful_ms, due_ms or told_ms) + REMEMBERED_MS,
             0 if known is None else known.reached,
         )
         self._asked = {**self._asked, message.notification: asked}

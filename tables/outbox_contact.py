@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from schemas.decision import Kind
-from schemas.delivery import Attempt, Channel, Failed, Message, Waits
+from schemas.delivery import Attempt, Channel, Failed, Message, Silenced, Unsilenced, Waits
 from schemas.record import instant
 from tables import limits
 from tables.outbox_dropped import (
@@ -18,10 +18,10 @@ from tables.outbox_dropped import (
     unheard,
     unsaid,
 )
-from tables.outbox_state import Contact, Outcome, Step, Text, Waiting, named
+from tables.outbox_state import Contact, Outcome, Step, Text, Waiting, ms_of, named
 
 replace = msgspec.structs.replace
-AFTER_QUIET_MS = 3_600_000  # for which what quiet hours held back is worth sending when they end
+AFTER_HOLD_MS = 3_600_000  # for which what was held back is worth sending when it is let go
 
 
 def queue(contact: Contact, new: Waiting) -> Step:
@@ -43,6 +43,29 @@ def acknowledge(contact: Contact, device: str, rule: str, episode: datetime, by:
     reason = f"acknowledged by {by}"
     told = [each for each in contact.waiting if each.problem(device, rule, episode)]
     return drop(_over(contact, device, rule, episode, reason), told, reason)
+
+
+def unsilence(contact: Contact, by: Unsilenced, now_ms: int) -> tuple[Contact, list[Waiting]]:
+    """Return the contact that ``by`` is about, and what was let go, or is held by another now."""
+    changed = [
+        each
+        for each in contact.waiting
+        if (each.message.device, each.message.rule) == (by.device, by.rule)
+        and each.terms.silenced not in {None, by.silenced}
+    ]
+    if not changed:
+        return contact, []
+    waiting = tuple(
+        _unsilenced(each, by.silenced, now_ms) if each in changed else each
+        for each in contact.waiting
+    )
+    return replace(contact, waiting=waiting), changed
+
+
+def _unsilenced(waiting: Waiting, silenced: Silenced | None, now_ms: int) -> Waiting:
+    useful_ms = max(ms_of(waiting.message.useful_until), now_ms + AFTER_HOLD_MS)
+    terms = replace(waiting.terms, silenced=silenced)
+    return replace(waiting, terms=terms, useful_ms=useful_ms, held_ms=0, said="")
 
 
 def look(channel: Channel, contact: Contact, now_ms: int) -> Step:
@@ -143,14 +166,15 @@ def _hold(waiting: Waiting, now_ms: int) -> Waiting:
     if waiting.useful_ms < now_ms:  # what is too late stays so
         return waiting
     silenced, quiet = waiting.terms.silenced, waiting.terms.quiet
-    until_ms = 0 if silenced is None else round(silenced.until.timestamp() * 1_000)
-    if until_ms > now_ms:
-        return replace(waiting, held_ms=until_ms)
-    asleep_ms = None if quiet is None or waiting.urgent else limits.quiet_until_ms(quiet, now_ms)
-    if asleep_ms is None:
+    until_ms = None if silenced is None else ms_of(silenced.until)
+    if until_ms is None or until_ms <= now_ms:
+        if quiet is None or waiting.urgent:
+            return waiting
+        until_ms = limits.quiet_until_ms(quiet, now_ms)
+    if until_ms is None:
         return waiting
-    useful_ms = max(waiting.useful_ms, asleep_ms + AFTER_QUIET_MS)
-    return replace(waiting, held_ms=asleep_ms, useful_ms=useful_ms)
+    useful_ms = max(waiting.useful_ms, until_ms + AFTER_HOLD_MS)
+    return replace(waiting, held_ms=until_ms, useful_ms=useful_ms)
 
 
 def _say(contact: Contact, now_ms: int, gate_ms: int, cap: str, outcomes: list[Outcome]) -> Step:
@@ -178,6 +202,6 @@ def _reason(waiting: Waiting, now_ms: int, cap: str) -> str:
     if waiting.held_ms <= now_ms:
         return cap
     silenced = waiting.terms.silenced
-    if silenced is not None and round(silenced.until.timestamp() * 1_000) == waiting.held_ms:
+    if silenced is not None and ms_of(silenced.until) == waiting.held_ms:
         return f"silenced by {silenced.author}"
     return "quiet hours"

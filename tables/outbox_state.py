@@ -213,6 +213,11 @@ written = _encoder.encode
 read = _decoder.decode
 
 
+def ms_of(at: datetime) -> int:
+    """Return ``at`` in milliseconds after 1970 began."""
+    return round(at.timestamp() * 1_000)
+
+
 def named(messages: tuple[Message, ...]) -> dict[str, Any]:
     """Return the fields of a delivery record that say which messages it is about."""
     first = messages[0]

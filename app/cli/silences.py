@@ -90,7 +90,7 @@ def list_(everything: bool, as_json: bool) -> None:
 @silences.command()
 @click.argument("silence")
 def remove(silence: str) -> None:
-    """End SILENCE now; what it has held back already waits until it would have ended."""
+    """End SILENCE now; what it has held back leaves within seconds, unless another covers it."""
     remove_entry(Silence, silence)
 
 

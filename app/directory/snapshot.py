@@ -135,7 +135,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         if not lasting:
             return None
         last = max(lasting, key=lambda each: each.until)
-        return Silenced(last.silence, last.until, last.author)
+        return Silenced(last.silence, last.until, last.author, self.revision)
 
     def _holders(self, device: str) -> tuple[Holder, ...]:
         """Return who has to do with ``device``, each once: by its own roles, else by its groups'.
