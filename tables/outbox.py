@@ -31,7 +31,7 @@ from schemas.escalation import Unanswered
 from schemas.record import derived_id
 from tables import outbox_contact as contacts
 from tables import outbox_tried as tried
-from tables.outbox_state import Asked, Contact, Outbox, Outcome, Step, Text, Waiting, ms_of
+from tables.outbox_state import Asked, Contact, Outbox, Outcome, Step, Text, Trace, Waiting, ms_of
 
 REMEMBERED_MS = 24 * 3_600_000  # after its usefulness: no copy of a message comes later
 PRUNE_EVERY_MS = 600_000
@@ -140,31 +140,52 @@ class _Step:
         found = self._find(record)
         if found is None:
             return
-        key, contact, text = found
-        channel, now_ms = channel_of(key), self._now_ms
-        match record:
-            case Attempt() if text is contact.flying:
-                self._put(key, (tried.began(contact, text, now_ms), []))
-                return
-            case Sent() if text not in contact.gone:
-                self._reached(text.notifications, 0 if text.taken else 1)
-                self._put(key, (tried.sent(channel, contact, text, now_ms), []))
-            case Delivered():
-                counted = text.taken or text in contact.gone
-                self._reached(text.notifications, 0 if counted else 1)
-                self._put(key, (tried.delivered(contact, text), []))
-            case Failed() if text in contact.gone:
-                self._reached(text.notifications, -1)
-                self._put(key, tried.lost(contact, text, record, now_ms))
-            case Failed() if text is contact.flying:
-                self._put(key, tried.failed(contact, text, record, now_ms))
-            case Unknown() if text is contact.flying:
-                self._put(key, tried.unsure(channel, contact, text, now_ms))
-            case _:
-                return
+        key, contact, what = found
+        if isinstance(what, Trace):
+            step = self._traced(contact, what, record)
+        else:
+            step = self._tried(channel_of(key), contact, what, record)
+        if step is None:
+            return
+        self._put(key, step)
+        if isinstance(record, Attempt):  # nothing has become of it yet
+            return
         self.look(key)
         if isinstance(record, Failed):
-            self._given_up(text.notifications, record.reason)
+            self._given_up(what.notifications, record.reason)
+
+    def _tried(
+        self, channel: Channel, contact: Contact, text: Text, record: Delivery
+    ) -> Step | None:
+        """Return what ``record`` makes of ``contact``, which knows ``text``; None: nothing."""
+        now_ms, own = self._now_ms, record.attempt == text.attempt
+        flying, gone = text is contact.flying, text in contact.gone
+        step: Step | None = None
+        match record:
+            case Attempt() if flying and own:
+                step = tried.began(contact, text, now_ms), []
+            case Sent() if gone:
+                pass
+            case Sent() if own or not flying:
+                self._reached(text.notifications, 0 if text.taken else 1)
+                step = tried.sent(channel, contact, text, now_ms), []
+            case Sent() | Delivered():
+                self._reached(text.notifications, 0 if text.taken or gone else 1)
+                step = tried.delivered(contact, text), []
+            case Failed() if gone:
+                self._reached(text.notifications, -1)
+                step = tried.lost(contact, text, record, now_ms)
+            case Failed() if own or record.dead:
+                step = tried.failed(contact, text, record, now_ms)
+            case Unknown() if flying and own:
+                step = tried.unsure(channel, contact, text, now_ms)
+        return step
+
+    def _traced(self, contact: Contact, trace: Trace, record: Delivery) -> Step | None:
+        if not isinstance(record, Delivered | Failed):
+            return None
+        self._reached(trace.notifications, -1 if isinstance(record, Failed) else 0)
+        return tried.traced(contact, trace, record, self._now_ms)
 
     def done(self) -> tuple[Outbox, list[Outcome]]:
         for outcome in tuple(self._outcomes):
@@ -194,11 +215,12 @@ class _Step:
             del known[next(iter(known))]
         self._known = known
 
-    def _find(self, record: Delivery) -> tuple[str, Contact, Text] | None:
+    def _find(self, record: Delivery) -> tuple[str, Contact, Text | Trace] | None:
         for key, contact in self._contacts.items():
-            text = tried.concerned(contact, record) if channel_of(key) is record.channel else None
-            if text is not None:
-                return key, contact, text
+            if record.attempt and channel_of(key) is record.channel:
+                what = tried.concerned(contact, record.attempt)
+                if what is not None:
+                    return key, contact, what
         return None
 
     def _ask(self, message: Message, useful_ms: int, told_ms: int) -> None:

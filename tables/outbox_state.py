@@ -121,10 +121,24 @@ class Text(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Return until when any of it is worth sending."""
         return max(each.useful_ms for each in self.told)
 
+    def tried_as(self, attempt: str) -> bool:
+        """Return whether ``attempt`` is its newest try, or an earlier one that may have sent it."""
+        first = self.ordinal if self.unsure_ms is None else 1
+        ordinals = range(self.ordinal, first - 1, -1)
+        return any(attempt == attempt_id(self.ids, ordinal) for ordinal in ordinals)
+
     @property
     def named(self) -> dict[str, Any]:
         """Return what a record on ``deliveries`` about it begins with."""
         return named(tuple(each.message for each in self.covers))
+
+
+class Trace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A text that was sent a while ago: enough of it to know what a receipt is about."""
+
+    attempt: str
+    useful_ms: int
+    notifications: tuple[str, ...]
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -132,7 +146,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     waiting: in order of queueing. flying: what is being sent; there is one at a time.
     unsure: what may have been sent, and is to be tried again.
-    gone: what was sent, as long as its provider may say that it was lost.
+    gone: what was sent last, so that it can be sent again when its provider says that it was lost.
+    traces: of what was sent before that.
     left_ms: when the newest texts left. unsaid: what nobody was told in time, and is told of next.
     barred: why nothing is sent there, or empty; barred_ms: since when.
     grouping_ms: for which a second text waits. shut_ms: until when its provider wants nothing.
@@ -151,6 +166,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     barred_ms: int = 0
     shut_ms: int = 0
     unheard: dict[str, int] = {}
+    traces: tuple[Trace, ...] = ()
 
     def holds(self, notification: str) -> bool:
         """Return whether a message of ``notification`` is on its way, or has left."""
@@ -164,7 +180,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
             return False
         if any(until_ms >= now_ms for until_ms in self.unheard.values()):
             return False
-        gone_ms = max((each.useful_ms for each in self.gone), default=0)
+        useful = [each.useful_ms for each in self.gone] + [each.useful_ms for each in self.traces]
+        gone_ms = max(useful, default=0)
         return max(gone_ms, self.left_ms[-1] + LONGEST_MS if self.left_ms else 0) < now_ms
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from schemas.decision import Severity
-from schemas.delivery import Channel, Delivery, Failed
+from schemas.delivery import Channel, Delivered, Failed
 from tables import limits
 from tables.outbox_dropped import (
     MOST_UNSAID,
@@ -14,10 +14,11 @@ from tables.outbox_dropped import (
     heard,
     unheard,
 )
-from tables.outbox_state import Contact, Outcome, Step, Text, Waiting, named
+from tables.outbox_state import Contact, Outcome, Step, Text, Trace, Waiting, named
 
 replace = msgspec.structs.replace
 MOST_GONE = 2
+MOST_TRACES = 20
 MOST_UNSURE = 20
 MOST_LOSSES = 3  # of a text that was taken, and lost on its way
 RECEIPTS = frozenset({Channel.EMAIL, Channel.SMS})  # which say later that a text was lost
@@ -35,7 +36,12 @@ def sent(channel: Channel, contact: Contact, text: Text, now_ms: int) -> Contact
     contact = _left(heard(_without(contact, text), text.covers), now_ms)
     if channel not in RECEIPTS or text.taken:
         return contact
-    return replace(contact, gone=(*contact.gone, text)[-MOST_GONE:])
+    gone = (*contact.gone, text)
+    traces = [Trace(each.attempt, each.useful_ms, each.notifications) for each in gone[:-MOST_GONE]]
+    traces = [*contact.traces, *traces][-MOST_TRACES:]
+    while sum(len(each.notifications) for each in traces) > MOST_WAITING:
+        del traces[0]
+    return replace(contact, gone=gone[-MOST_GONE:], traces=tuple(traces))
 
 
 def unsure(channel: Channel, contact: Contact, text: Text, now_ms: int) -> Step:
@@ -66,7 +72,8 @@ def failed(contact: Contact, text: Text, record: Failed, now_ms: int) -> Step:
     if record.after:
         contact = replace(contact, shut_ms=now_ms + round(record.after * 1_000))
     if record.dead:
-        return _dead(contact, text, record, now_ms)
+        may_know = text.taken or text.unsure_ms is not None
+        return _dead(contact, () if may_know else text.covers, record, now_ms)
     if text.taken:
         return contact, []
     if text.unsure_ms is not None:  # an earlier try may have been sent: it keeps its name
@@ -86,15 +93,25 @@ def lost(contact: Contact, text: Text, record: Failed, now_ms: int) -> Step:
     return failed(contact, text, replace(record, again=again), now_ms)
 
 
-def concerned(contact: Contact, record: Delivery) -> Text | None:
-    """Return the text that ``record`` is about, if it is one of this contact."""
-    flying = contact.flying
-    if flying is not None and flying.attempt == record.attempt:
-        return flying
-    ids = record.messages
-    kept = (*contact.unsure, *contact.gone)
-    # A receipt from outside names the first message alone.
-    return next((each for each in kept if ids in (each.ids, each.ids[:1])), None)
+def concerned(contact: Contact, attempt: str) -> Text | Trace | None:
+    """Return what ``attempt`` was a try of, if it is known at this contact."""
+    flying: tuple[Text, ...] = () if contact.flying is None else (contact.flying,)
+    for text in flying + contact.unsure + contact.gone:
+        if text.tried_as(attempt):
+            return text
+    for trace in contact.traces:
+        if trace.attempt == attempt:
+            return trace
+    return None
+
+
+def traced(contact: Contact, trace: Trace, record: Delivered | Failed, now_ms: int) -> Step:
+    """Return the contact once it is known what became of what left ``trace``."""
+    traces = tuple(each for each in contact.traces if each is not trace)
+    contact = replace(contact, traces=traces)
+    if isinstance(record, Failed) and record.dead:
+        return _dead(contact, (), record, now_ms)
+    return contact, []
 
 
 def _again(text: Text, after_s: float, now_ms: int, *, counts: bool = True) -> Text:
@@ -126,12 +143,11 @@ def _back(contact: Contact, text: Text) -> Step:
     return contact, outcomes
 
 
-def _dead(contact: Contact, text: Text, record: Failed, now_ms: int) -> Step:
+def _dead(contact: Contact, never_left: tuple[Waiting, ...], record: Failed, now_ms: int) -> Step:
     """Return the contact at which nothing is sent any more."""
     reason = record.reason or "its provider said so"
     rest = contact.waiting
-    never_left = (*(() if text.taken or text.unsure_ms is not None else text.covers), *rest)
-    contact = unheard(contact, never_left)
+    contact = unheard(contact, (*never_left, *rest))
     messages = tuple(each.message for each in rest)
     given_up: list[Outcome] = [Failed(**named(messages), reason=record.reason)] if rest else []
     return replace(contact, waiting=(), barred=reason, barred_ms=now_ms), given_up
