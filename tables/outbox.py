@@ -6,11 +6,10 @@ nothing else left a moment ago, no cap is reached. What waits meanwhile travels 
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 
 import msgspec
 
-from schemas.decision import BEGAN, Kind
+from schemas.decision import Kind
 from schemas.delivery import (
     Acknowledged,
     Attempt,
@@ -19,7 +18,6 @@ from schemas.delivery import (
     Delivery,
     Expired,
     Failed,
-    Message,
     OutboxEvent,
     OutboxTick,
     Queued,
@@ -27,13 +25,11 @@ from schemas.delivery import (
     Unknown,
     Unsilenced,
 )
-from schemas.escalation import Unanswered
-from schemas.record import derived_id
 from tables import outbox_contact as contacts
 from tables import outbox_tried as tried
-from tables.outbox_state import Asked, Contact, Outbox, Outcome, Step, Text, Trace, Waiting, ms_of
+from tables.outbox_asked import REMEMBERED_MS, Asking
+from tables.outbox_state import Contact, Outbox, Outcome, Step, Text, Trace, Waiting, ms_of
 
-REMEMBERED_MS = 24 * 3_600_000  # after its usefulness: no copy of a message comes later
 PRUNE_EVERY_MS = 600_000
 MOST_KNOWN = 5_000
 replace = msgspec.structs.replace
@@ -88,7 +84,8 @@ class _Step:
     def __init__(self, outbox: Outbox, now_ms: int) -> None:
         self._before = outbox
         self._now_ms = now_ms
-        self._contacts, self._known, self._asked = outbox.contacts, outbox.known, outbox.asked
+        self._contacts, self._known = outbox.contacts, outbox.known
+        self._asking = Asking(outbox.asked, now_ms)
         self._outcomes: list[Outcome] = []
 
     def queue(self, queued: Queued) -> None:
@@ -98,9 +95,10 @@ class _Step:
         useful_ms = ms_of(message.useful_until)
         self._remember(message.id, max(useful_ms, self._now_ms) + REMEMBERED_MS)
         if message.kind is Kind.RESOLVED and message.episode is not None:
-            self._nobody_asked(message.device, message.rule, message.episode)
+            self._asking.forget(message.device, message.rule, message.episode)
         silenced = queued.terms.silenced
-        self._ask(message, useful_ms, 0 if silenced is None else ms_of(silenced.until))
+        told_ms = 0 if silenced is None else ms_of(silenced.until)
+        self._outcomes += self._asking.ask(message, useful_ms, told_ms)
         key = key_of(message.channel, message.address)
         contact = self._contacts.get(key) or Contact()
         waiting = Waiting(message, queued.terms, useful_ms)
@@ -115,7 +113,7 @@ class _Step:
                 self._given_up(text.notifications, "it is not known whether it was sent")
 
     def acknowledge(self, by: Acknowledged) -> None:
-        self._nobody_asked(by.device, by.rule, by.episode)
+        self._asking.forget(by.device, by.rule, by.episode)
         for key, contact in self._contacts.items():
             step = contacts.acknowledge(contact, by.device, by.rule, by.episode, by.by)
             self._put(key, step)
@@ -127,13 +125,7 @@ class _Step:
             freed, changed = contacts.unsilence(contact, by, self._now_ms)
             self._put(key, (freed, []))
             for each in changed:
-                asked = self._asked.get(each.message.notification)
-                if asked is not None and asked.due_ms is not None:  # it counts from now on
-                    self._asked = {
-                        **self._asked,
-                        each.message.notification: replace(asked, due_ms=None),
-                    }
-                    self._ask(each.message, each.useful_ms, told_ms)
+                self._asking.ask_anew(each.message, each.useful_ms, told_ms)
             self.look(key)
 
     def became(self, record: Delivery) -> None:
@@ -167,13 +159,13 @@ class _Step:
             case Sent() if gone:
                 pass
             case Sent() if own or not flying:
-                self._reached(text.notifications, 0 if text.taken else 1)
+                self._asking.reach(text.notifications, 0 if text.taken else 1)
                 step = tried.sent(channel, contact, text, now_ms), []
             case Sent() | Delivered():
-                self._reached(text.notifications, 0 if text.taken or gone else 1)
+                self._asking.reach(text.notifications, 0 if text.taken or gone else 1)
                 step = tried.delivered(contact, text), []
             case Failed() if gone:
-                self._reached(text.notifications, -1)
+                self._asking.reach(text.notifications, -1)
                 step = tried.lost(contact, text, record, now_ms)
             case Failed() if own or record.dead:
                 step = tried.failed(contact, text, record, now_ms)
@@ -184,23 +176,23 @@ class _Step:
     def _traced(self, contact: Contact, trace: Trace, record: Delivery) -> Step | None:
         if not isinstance(record, Delivered | Failed):
             return None
-        self._reached(trace.notifications, -1 if isinstance(record, Failed) else 0)
+        self._asking.reach(trace.notifications, -1 if isinstance(record, Failed) else 0)
         return tried.traced(contact, trace, record, self._now_ms)
 
     def done(self) -> tuple[Outbox, list[Outcome]]:
         for outcome in tuple(self._outcomes):
             if isinstance(outcome, Failed | Expired):
                 self._given_up(outcome.notifications, outcome.reason)
-        self._overdue()
+        self._outcomes += self._asking.overdue()
         now_ms, pruned_ms = self._now_ms, self._before.pruned_ms
         if now_ms >= pruned_ms + PRUNE_EVERY_MS:
             pruned_ms = now_ms
             self._known = {key: at for key, at in self._known.items() if at >= now_ms}
-            self._asked = {key: at for key, at in self._asked.items() if at.until_ms >= now_ms}
+            self._asking.prune()
             self._contacts = {
                 key: contact for key, contact in self._contacts.items() if not contact.idle(now_ms)
             }
-        after = Outbox(1, self._contacts, self._known, self._asked, now_ms, pruned_ms)
+        after = Outbox(1, self._contacts, self._known, self._asking.asked, now_ms, pruned_ms)
         return after, self._outcomes
 
     def _put(self, key: str, step: Step) -> None:
@@ -223,70 +215,8 @@ class _Step:
                     return key, contact, what
         return None
 
-    def _ask(self, message: Message, useful_ms: int, told_ms: int) -> None:
-        """Let somebody answer to ``message``, in time where its rule says so.
-
-        told_ms: until when a silence holds it back; nobody can answer before.
-        """
-        if message.kind not in BEGAN or message.episode is None:
-            return
-        after, known = message.unanswered_after, self._asked.get(message.notification)
-        told_ms = max(told_ms, self._now_ms)
-        due_ms = None if after is None else told_ms + round(after * 1_000)
-        if known is not None and known.due_ms is not None:
-            due_ms = known.due_ms
-        asked = Asked(
-            message.id,
-            message.recipient,
-            message.device,
-            message.rule,
-            message.episode,
-            due_ms,
-            max(useful_ms, due_ms or told_ms) + REMEMBERED_MS,
-            0 if known is None else known.reached,
-        )
-        self._asked = {**self._asked, message.notification: asked}
-
-    def _nobody_asked(self, device: str, rule: str, episode: datetime) -> None:
-        kept = {
-            key: each for key, each in self._asked.items() if not each.of(device, rule, episode)
-        }
-        if len(kept) != len(self._asked):
-            self._asked = kept
-
-    def _reached(self, notifications: Iterable[str], more: int) -> None:
-        for key in notifications:
-            asked = self._asked.get(key)
-            if asked is not None and more:
-                counted = replace(asked, reached=asked.reached + more)
-                self._asked = {**self._asked, key: counted}
-
     def _given_up(self, notifications: Iterable[str], reason: str) -> None:
         """Say which of ``notifications`` are unanswered, because nothing else tells them."""
-        for key in notifications:
-            asked = self._asked.get(key)
-            if asked is None or asked.reached:
-                continue
+        for key in self._asking.unreached(notifications):
             if not any(contact.holds(key) for contact in self._contacts.values()):
-                self._say_unanswered(key, asked, reason)
-
-    def _overdue(self) -> None:
-        """Say what nobody has acknowledged in time."""
-        for key, asked in self._asked.items():
-            if asked.due_ms is not None and asked.due_ms <= self._now_ms:
-                self._say_unanswered(key, asked, "nobody has acknowledged it")
-
-    def _say_unanswered(self, key: str, asked: Asked, reason: str) -> None:
-        self._asked = {**self._asked, key: replace(asked, due_ms=None)}
-        self._outcomes.append(
-            Unanswered(
-                id=derived_id("unanswered", key, asked.message),
-                device=asked.device,
-                rule=asked.rule,
-                episode=asked.episode,
-                notification=key,
-                recipient=asked.recipient,
-                reached=asked.reached > 0,
-                reason=reason,
-            )
-        )
+                self._outcomes.append(self._asking.unanswered(key, reason))

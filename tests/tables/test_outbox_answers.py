@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from schemas.decision import Kind
-from schemas.delivery import Acknowledged, Channel, Delivered, Expired, Failed, Terms
+from schemas.delivery import Acknowledged, Channel, Delivered, Expired, Failed, OutboxTick, Terms
 from schemas.escalation import Unanswered
+from tables.outbox_asked import MOST_ASKED
 from tests.tables.outboxes import DAWN, Box, became, message, of, refusing
 
 GROUPED = Terms(grouping=120.0)
@@ -98,3 +99,25 @@ def test_what_has_arrived_is_not_lost_later() -> None:
     box.after(hours=1)
 
     assert box.left == [(0, ("1",))]
+
+
+def test_what_was_told_and_waits_for_nobody_is_forgotten_when_it_is_of_no_use() -> None:
+    box = Box()
+
+    box.queue(message(1, channel=Channel.EMAIL))
+    box.queue(message(2, channel=Channel.EMAIL, unanswered_after=7_200.0))
+    box.now += timedelta(minutes=45)
+    box.fold(OutboxTick())
+
+    assert list(box.state.asked) == ["n2"]
+
+
+def test_of_too_many_that_wait_for_an_answer_the_oldest_is_given_up() -> None:
+    box = Box()
+
+    box.queue(message(0, channel=Channel.EMAIL))  # which waits for nobody
+    for number in range(1, MOST_ASKED + 2):
+        box.queue(message(number, channel=Channel.EMAIL, unanswered_after=86_400.0))
+
+    assert len(box.state.asked) == MOST_ASKED
+    assert box.said(Unanswered) == [(f"more than {MOST_ASKED} wait for an answer", ("n1",))]
