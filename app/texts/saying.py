@@ -22,7 +22,7 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from schemas import gsm
-from schemas.decision import Decision, Kind
+from schemas.decision import Decision, Kind, Severity
 from schemas.delivery import Channel, Message
 from schemas.handover import Digest
 from tables import wording
@@ -130,19 +130,24 @@ class Texts:
     ) -> Said:
         """Return what one text says that tells of all ``messages``, the newest last.
 
+        It is called by the worst, and lists the worst first; of those as bad, the newest.
+
         unsaid: of messages that were not told in time, as far as they are named.
         """
-        last, count = messages[-1], len(messages)
+        ordered, count = _worst_first(messages), len(messages)
+        first = ordered[0]
         if count == 1 and not unsaid_count:
-            return Said(last.subject, last.text, last.short)
-        facts = _listed([each.short or each.subject for each in messages], count, last.channel)
-        facts |= {"count": count, "unsaid": list(unsaid), "unsaid_count": unsaid_count}
-        facts |= {"subject": last.subject, "text": last.text}
+            return Said(first.subject, first.text, first.short)
+        shown = ordered[: LISTED[first.channel]]
+        facts: dict[str, Any] = {"lines": [each.short or each.subject for each in shown]}
+        facts |= {"earlier": count - len(shown), "count": count}
+        facts |= {"unsaid": list(unsaid), "unsaid_count": unsaid_count}
+        facts |= {"subject": first.subject, "text": first.text}
         subject, text = (
-            self._render(last.language, name, name, facts)
+            self._render(first.language, name, name, facts)
             for name in ("subject_several", "several")
         )
-        return Said(subject, _fitted(text, last.channel), last.short)
+        return Said(subject, _fitted(text, first.channel), first.short)
 
     def html(self, subject: str, text: str, severity: str, language: str) -> str:
         """Return a page for an email that says ``text``."""
@@ -172,6 +177,12 @@ class Texts:
         languages = dict.fromkeys((language, FALLBACK))
         names = [f"{each}/{name}.j2" for each in languages for name in (own, common)]
         return self._environment.select_template(names)
+
+
+def _worst_first(messages: Sequence[Message]) -> list[Message]:
+    """Return ``messages``, of which the newest is last, the worst first and of those the newest."""
+    ranks = list(Severity)
+    return sorted(messages, key=lambda each: ranks.index(each.severity))[::-1]
 
 
 def _fitted(text: str, channel: Channel) -> str:

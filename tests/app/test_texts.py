@@ -7,7 +7,7 @@ import pytest
 
 from app.texts import Texts, TextsError
 from schemas import gsm
-from schemas.decision import Decision, Kind
+from schemas.decision import Decision, Kind, Severity
 from schemas.delivery import Channel, Message
 from schemas.handover import Digest
 from tests.events import GRID, INVERTER, decided, rule, tick, transition
@@ -98,10 +98,21 @@ def test_several_are_told_in_one_and_what_was_not_told_in_time_is_named() -> Non
 
     assert text.subject == "[30] subject 29"
     assert text.text == (
-        "30 notifications:\n(27 earlier ones are left out.)\nshort 27\nshort 28\nshort 29\n"
+        "30 notifications:\n(27 others are left out.)\nshort 29\nshort 28\nshort 27\n"
         "Not told in time (7): short a; short b"
     )
     assert email.text.count("\n") == 21
+
+
+def test_of_several_the_worst_is_named_first_however_old_it_is() -> None:
+    severities = [Severity.WARNING, Severity.CRITICAL, Severity.WARNING, Severity.INFO] * 2
+    messages = [message(number, severity=each) for number, each in enumerate(severities)]
+
+    said = TEXTS.several(messages)
+
+    assert said.subject == "[8] subject 5"
+    assert said.short == "short 5"
+    assert said.text.splitlines()[2:] == ["short 5", "short 1", "short 6"]
 
 
 def test_one_is_told_as_it_is() -> None:
