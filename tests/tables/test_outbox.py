@@ -1,6 +1,7 @@
 """The outbox by examples: what leaves, when, and what is said of the rest."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,10 @@ from schemas.delivery import (
     Sent,
     Silenced,
     Terms,
+    Unsilenced,
     Waits,
 )
+from tables import outbox_state
 from tests.tables.outboxes import (
     DAWN,
     NOTHING,
@@ -32,6 +35,7 @@ from tests.tables.outboxes import (
 GROUPED = Terms(grouping=120.0)
 NIGHT = Terms(quiet=Quiet(from_="22:00", to="07:00", tz="Africa/Lagos"), grouping=0.0)
 MINUTE, HOUR = 60, 3_600
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def test_the_first_leaves_at_once_and_what_follows_goes_together_after_two_minutes() -> None:
@@ -268,3 +272,14 @@ def test_nothing_is_known_for_ever(at: datetime) -> None:
     box.fold(OutboxTick())
 
     assert (box.state.contacts, box.state.known, box.state.asked) == ({}, {}, {})
+
+
+def test_a_state_from_before_it_had_more_fields_goes_on() -> None:
+    box = Box()
+    box.state = outbox_state.read((GOLDEN / "outbox.v1.msgpack").read_bytes())
+    box.now = DAWN + timedelta(seconds=30)
+
+    box.fold(Unsilenced(device="home", rule="grid_lost"))
+    box.after(hours=1)
+
+    assert [told for _, told in box.left] == [("2",), ("4",), ("3",)]
