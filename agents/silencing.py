@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from app.stream.producer import Send
@@ -12,6 +13,9 @@ from tables.wheel import Key
 
 if TYPE_CHECKING:
     from app.directory import Snapshot
+
+
+MOST = 5_000  # outboxes a look, so that the loop never stands still
 
 
 class Silencing:
@@ -46,7 +50,7 @@ class Silencing:
             self._unchecked |= self._held
         ends = {each.silence: each.until for each in directory.silences}
         sends: list[Send] = []
-        for key in tuple(self._unchecked):
+        for key in list(islice(self._unchecked, MOST)):
             silences = _silences(self._read(key)) if key[0] in ours else ()
             if any(each.revision > directory.revision for _, _, each in silences):
                 continue  # whoever queued it knows of a silence that is not known here yet

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
+from agents import silencing
 from app.directory import Silence, Snapshot
 from schemas.delivery import Queued, Silenced, Terms, Unsilenced
 from tests.agents.test_posting import PARTITION, World, settled
@@ -115,3 +116,19 @@ def test_what_is_held_back_elsewhere_is_left_to_who_has_it(world: World) -> None
     asyncio.run(live())
 
     assert world.post.silencing.look(Snapshot(revision=2), (PARTITION + 1,), NOW) == []
+
+
+def test_many_that_are_held_back_are_let_go_one_look_after_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silencing, "MOST", 2)
+
+    async def live() -> list[list[Unsilenced]]:
+        await settled(world)
+        for number, key in enumerate((b"ann", b"bob", b"cyn")):
+            told = msgspec.structs.replace(message(number), recipient=key.decode())
+            world.write(Queued(message=told, terms=terms()), key)
+        await world.fold()
+        return [await looked(world, Snapshot(revision=2)) for _ in range(3)]
+
+    assert [len(each) for each in asyncio.run(live())] == [2, 1, 0]
