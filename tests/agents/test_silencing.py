@@ -1,12 +1,13 @@
 """How what a silence held back comes to be sent when that is ended early, on posting's fakes."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from agents import silencing
+from agents import outbox, silencing
 from app.directory import Silence, Snapshot
 from schemas.delivery import Queued, Silenced, Terms, Unsilenced
 from tests.agents.test_posting import PARTITION, World, settled
@@ -132,3 +133,31 @@ def test_many_that_are_held_back_are_let_go_one_look_after_another(
         return [await looked(world, Snapshot(revision=2)) for _ in range(3)]
 
     assert [len(each) for each in asyncio.run(live())] == [2, 1, 0]
+
+
+def test_nothing_is_let_go_while_the_directory_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Away:
+        async def snapshot(self) -> Snapshot:
+            raise OperationalError("select", None, Exception("no database"))
+
+    class There:
+        async def snapshot(self) -> Snapshot:
+            return Snapshot(revision=2)
+
+    later = datetime.now(UTC) + timedelta(hours=1)  # the agent looks at this machine's clock
+    held = Terms(silenced=Silenced("one", later, "bob"), grouping=0.0)
+    monkeypatch.setattr(outbox, "post", world.post)
+
+    async def live() -> list[int]:
+        await settled(world)
+        world.write(Queued(message=message(1), terms=held))
+        await world.fold()
+        counts = []
+        for people in (Away(), There()):
+            monkeypatch.setattr(outbox, "people", people)
+            counts.append(len(await outbox.unsilenced(OURS)))
+        return counts
+
+    assert asyncio.run(live()) == [0, 1]
