@@ -22,7 +22,10 @@ BY_ITSELF = (
     "+CFUN:", "+CPIN:", "+CREG:", "+CGREG:", "+CSMINS:",
 )  # fmt: skip
 WITH_PDU = ("+CMT:", "+CDS:", "+CBM:")  # a second line follows
-QUOTED = ("+CUSD:",)  # its string may hold line ends
+QUOTED = "+CUSD:"  # its string may hold line ends, and quotes too
+LONGEST_QUOTED = 400  # a USSD answer has at most 182 letters
+CLOSED = re.compile(r'",[0-9]+$')
+OTHER = re.compile(r"\+[A-Z]+:")  # a line that a string does not hold
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -113,8 +116,12 @@ class Machine:
     def _ends(self, octet: int) -> bool:
         if octet not in (CR, LF):
             return False
-        inside = self._rest.startswith(tuple(each.encode() for each in QUOTED))
-        return not (inside and self._rest.count(QUOTE) % 2 and len(self._rest) < LONGEST_LINE)
+        if not self._rest.startswith(QUOTED.encode()) or not self._rest.count(QUOTE) % 2:
+            return True
+        said = _text(self._rest)
+        return (
+            len(said) >= LONGEST_QUOTED or CLOSED.search(said) is not None or len(_parted(said)) > 1
+        )
 
     def _prompt(self) -> bool:
         """Return whether the prompt is one that was waited for; a stray one is forgotten."""
@@ -123,11 +130,10 @@ class Machine:
         return awaited
 
     def _end(self, events: list[Event]) -> None:
-        raw, self._skipping = bytes(self._rest), False
+        said, self._skipping = _text(self._rest), False
         self._rest.clear()
-        line = raw.translate(None, b"\0\x1a\x1b").decode("latin-1").strip()
-        if line and (event := self._line(line)) is not None:
-            events.append(event)
+        found = (self._line(line) for line in _parted(said) if line)
+        events.extend(event for event in found if event is not None)
 
     def _line(self, line: str) -> Event | None:
         if self._headline:
@@ -170,8 +176,19 @@ class Machine:
             return True
         if name in {"+CREG", "+CGREG"}:  # an answer has the mode before the state
             fields = line.partition(":")[2].split(",")
-            return len(fields) < 2 or not fields[1].strip().isdigit()  # noqa: PLR2004
+            return len(fields) < 2 or not fields[1].strip().isdecimal()  # noqa: PLR2004
         return False
+
+
+def _text(raw: bytes | bytearray) -> str:
+    return raw.translate(None, b"\0\x1a\x1b").decode("latin-1").strip()
+
+
+def _parted(said: str) -> list[str]:
+    """Return ``said``, in two where a string that is never closed runs into another line."""
+    head, last = said[: (cut := max(said.rfind("\n"), said.rfind("\r")) + 1)], said[cut:].strip()
+    foreign = _final(last) or last.startswith(BY_ITSELF) or OTHER.match(last) is not None
+    return [head.strip(), last] if foreign and head.count('"') % 2 else [said]
 
 
 def _told(line: str) -> Event | None:

@@ -70,6 +70,21 @@ CASES: dict[str, tuple[list[str], bytes, list[Event]]] = {
         b'\r\n+CUSD: 0,"Balance\n12.34",15\r\n\r\nOK\r\n',
         [Told('+CUSD: 0,"Balance\n12.34",15'), OK],
     ),
+    "a balance with a quote inside": (
+        ["AT"],
+        b'\r\n+CUSD: 0,"Pay 5" now",15\r\n\r\nOK\r\n',
+        [Told('+CUSD: 0,"Pay 5" now",15'), OK],
+    ),
+    "a balance that is never closed, and an answer": (
+        ["AT+CSQ"],
+        b'\r\n+CUSD: 0,"cut\noff\r\n\r\n+CSQ: 17,0\r\n\r\nOK\r\n',
+        [Told('+CUSD: 0,"cut\noff'), Reply(("+CSQ: 17,0",))],
+    ),
+    "a balance that is never closed, and an error": (
+        ["AT+X"],
+        b'\r\n+CUSD: 0,"cut off\r\n\r\n+CME ERROR: 3\r\n',
+        [Told('+CUSD: 0,"cut off'), Reply((), "CME 3")],
+    ),
     "a balance without a string": ([], b"\r\n+CUSD: 4\r\n", [Told("+CUSD: 4")]),
     "a list of texts": (
         ["AT+CMGL=4"],
@@ -143,6 +158,12 @@ def test_noise_without_end_is_forgotten() -> None:
 
     assert made.feed(b"x" * 100_000 + b"\r\n" + b"\r\nOK\r\n") == [OK]
     assert made.feed(b'+CUSD: 0,"' + b"y" * 100_000 + b"\r\nRING\r\n") == [Told("RING")]
+
+
+def test_a_string_that_is_never_closed_ends_at_the_longest_balance() -> None:
+    said = '+CUSD: 0,"' + "y" * 400
+
+    assert Machine().feed(f"\r\n{said}\r\nzz\r\n".encode()) == [Told(said), Told("zz")]
 
 
 @pytest.mark.parametrize(
