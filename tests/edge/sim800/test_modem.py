@@ -1,90 +1,16 @@
 """The modem's supervisor and a simulated SIM800 on a pty: what is sent, and what goes wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.sim800 import Simulator
-from edge.sim800 import modem as supervisor
-from edge.sim800 import sending, session
-from edge.sim800.at import Reply
-from edge.sim800.dialogue import Dialogue, SilentError
 from edge.sim800.modem import Modem, Outcome, Result, Settings, State
 from edge.sim800.pdu import submit
 from edge.sim800.received import Deliver, StatusReport, decode
-
-NUMBER = "+380441234567"
-WITHIN_S = 20.0
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "SOON_S", 0.1)
-    monkeypatch.setattr(sending, "SEND_S", 2.0)
-    monkeypatch.setattr(supervisor, "BOOT_S", 1.0)
-    monkeypatch.setattr(supervisor, "REST_S", (0.2, 1.0))
-    monkeypatch.setattr(session, "SIM_READY_S", 3.0)
-    monkeypatch.setattr(session, "REGISTERED_S", 2.0)
-    monkeypatch.setattr(session, "POLL_EVERY_S", 0.5)
-
-
-@pytest.fixture
-def sim(tmp_path: Path) -> Iterator[Simulator]:
-    with Simulator(tmp_path / "modem") as running:
-        yield running
-
-
-class Written:
-    """Counts what was given to the modem; at one part something may happen."""
-
-    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
-        self.parts = 0
-        self._then = then
-
-    def __call__(self) -> None:
-        self._then()
-        self.parts += 1
-
-
-def with_modem(
-    sim: Simulator, work: Callable[[Modem, list[str]], Awaitable[Any]], **settings: Any
-) -> Any:
-    """Return what ``work`` returns with a modem that is being kept ready, and what it heard."""
-
-    async def running() -> Any:
-        heard: list[str] = []
-        modem = Modem(Settings(port=str(sim.path), **settings), heard.append)
-        keeping = asyncio.create_task(modem.run())
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                return await work(modem, heard)
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-
-    return asyncio.run(running())
-
-
-def sending_of(
-    text: str = "hello", written: Written | None = None
-) -> Callable[[Modem, list[str]], Awaitable[Result]]:
-    async def work(modem: Modem, _heard: list[str]) -> Result:
-        await modem.ready()
-        return await modem.send(submit(NUMBER, text, 9, report=True), written or Written())
-
-    return work
-
-
-def texts(sim: Simulator) -> list[str]:
-    return [each.text.text for each in sim.sent]
-
-
-async def eventually(true: Callable[[], bool]) -> None:
-    while not true():
-        await asyncio.sleep(0.01)
+from tests.edge.sim800.running import NUMBER, Written, eventually, sending_of, texts, with_modem
 
 
 def test_a_text_of_three_parts_is_sent(sim: Simulator) -> None:
@@ -263,27 +189,6 @@ def test_a_wrong_pin_is_never_given_twice(
 
     assert trouble in with_modem(sim, work, pin=pin)
     assert sim.core.tries == left
-
-
-def test_silence_after_the_pin_is_told_without_it(
-    sim: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sim.core.pin = "1234"
-    sim.core.reset(silent=True)
-    ask = Dialogue.ask
-
-    async def silent(dialogue: Dialogue, command: str, *within_s: float) -> Reply:
-        if command.startswith("AT+CPIN="):
-            raise SilentError(f"{command}: no answer within 5 s")
-        return await ask(dialogue, command, *within_s)
-
-    monkeypatch.setattr(Dialogue, "ask", silent)
-
-    async def work(modem: Modem, _heard: list[str]) -> str:
-        await eventually(lambda: modem.status.state is State.RESTING)
-        return modem.status.trouble
-
-    assert with_modem(sim, work, pin="1234") == "no answer to the PIN"
 
 
 def test_without_a_network_it_goes_up_the_ladder_and_comes_back(sim: Simulator) -> None:
