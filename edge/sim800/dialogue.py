@@ -1,8 +1,8 @@
 """Commands and answers over a port: one at a time, each with its time limit."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from edge.sim800.at import ESC, Machine, Prompt, Reply, Told
@@ -41,7 +41,7 @@ class Dialogue:
         self.lost = asyncio.Event()
         self._told = told
         self._machine = Machine()
-        self._reply: asyncio.Future[Reply] | None = None
+        self._reply: asyncio.Future[Reply | None] | None = None  # None in it: the port is gone
         self._prompt: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
         self._port = Port(path, baud, self._heard)
@@ -52,8 +52,7 @@ class Dialogue:
         Raises:
             SilentError: there is none. FailedError: it is an error. PortLostError: it is gone.
         """
-        async with self._turn:
-            self._write(self._machine.command(command))
+        async with self._asking(command):
             reply = await self._answer(command, within_s)
         if reply.error is not None:
             raise FailedError(command, reply.error)
@@ -70,9 +69,7 @@ class Dialogue:
             SilentError: there is no prompt, or no answer. FailedError: ``command`` is refused
                 before its prompt. PortLostError: the port is gone.
         """
-        async with self._turn:
-            self._prompt = asyncio.get_running_loop().create_future()
-            self._write(self._machine.command(command, prompts=True))
+        async with self._asking(command, prompts=True):
             await self._prompted(command)
             try:
                 about_to()
@@ -88,8 +85,9 @@ class Dialogue:
         Raises:
             SilentError: it does not. PortLostError: it is gone.
         """
-        await asyncio.sleep(SETTLE_S)
-        self._port.write(ESC)  # a prompt may be open
+        async with self._turn:  # else it would end a text that is being given
+            self._write(ESC)  # a prompt may be open
+            await asyncio.sleep(SETTLE_S)
         for _ in range(tries):
             try:
                 await self.ask("AT", 0.5)
@@ -104,35 +102,42 @@ class Dialogue:
         self._heard(None)
         self._port.close()
 
+    @asynccontextmanager
+    async def _asking(self, command: str, *, prompts: bool = False) -> AsyncIterator[None]:
+        """Write ``command`` when it is its turn; what still comes after the block is nobody's."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            self._reply, self._prompt = loop.create_future(), loop.create_future()
+            try:
+                self._write(self._machine.command(command, prompts=prompts))
+                yield
+            finally:
+                self._reply = self._prompt = None
+                self._machine.give_up()
+
     async def _prompted(self, command: str) -> None:
         """Return when the prompt is there."""
-        assert self._prompt is not None  # noqa: S101 - only called by ``give``
-        reply = self._awaited()
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                waits: list[asyncio.Future[Any]] = [self._prompt, reply]
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
+        assert self._prompt is not None  # noqa: S101 - only called while asking
+        assert self._reply is not None  # noqa: S101
+        waits: list[asyncio.Future[Any]] = [self._prompt, self._reply]
+        await asyncio.wait(waits, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+        if self._reply.done():
+            reply = await self._answer(command, ANSWER_S)
+            raise FailedError(command, reply.error or "ERROR")
+        if not self._prompt.done():
             await self._forget(command)
-            raise SilentError(f"{command}: no prompt within {ANSWER_S:g} s") from None
-        if self._prompt.done() and not reply.done():
-            return
-        raise FailedError(command, reply.result().error or "ERROR")  # or the port is lost
+            raise SilentError(f"{command}: no prompt within {ANSWER_S:g} s")
 
     async def _answer(self, command: str, within_s: float) -> Reply:
+        assert self._reply is not None  # noqa: S101 - only called while asking
         try:
             async with asyncio.timeout(within_s):
-                return await self._awaited()
+                reply = await self._reply
         except TimeoutError:
-            self._machine.give_up()
             raise SilentError(f"{command}: no answer within {within_s:g} s") from None
-        finally:
-            self._reply = None
-
-    def _awaited(self) -> asyncio.Future[Reply]:
-        if self._reply is None:
-            self._reply = asyncio.get_running_loop().create_future()
-        return self._reply
+        if reply is None:
+            raise PortLostError("the port is gone")
+        return reply
 
     async def _forget(self, command: str) -> None:
         """Make the modem forget ``command``; its OK to that is no answer to the next one."""
@@ -149,7 +154,7 @@ class Dialogue:
         if data is None:
             self.lost.set()
             if self._reply is not None and not self._reply.done():
-                self._reply.set_exception(PortLostError("the port is gone"))
+                self._reply.set_result(None)
             return
         for event in self._machine.feed(data):
             match event:
