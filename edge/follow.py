@@ -199,8 +199,8 @@ class Following:
         wanted = self._config.modem
         if wanted is None:
             return None
-        fields = msgspec.structs.asdict(wanted)
-        return Modem(Settings(**fields), self._heard)
+        pins = self._config.spool.with_name(f"{self._config.spool.name}.pin")
+        return Modem(Settings(**msgspec.structs.asdict(wanted), pins=pins), self._heard)
 
     def _heard(self, pdu: str) -> None:
         self._commands.heard(pdu)

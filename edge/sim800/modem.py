@@ -11,11 +11,14 @@ from datetime import datetime
 import structlog
 
 from edge.sim800.dialogue import FailedError, SilentError
+from edge.sim800.inbox import Inbox
 from edge.sim800.pdu import Part
 from edge.sim800.port import PortLostError
-from edge.sim800.sending import SOON_S, Sender
-from edge.sim800.session import Session, TroubleError, WrongPinError, tried
+from edge.sim800.sending import Sender, not_ready
+from edge.sim800.session import Session
 from edge.sim800.states import Outcome, Result, Settings, State, Status
+from edge.sim800.unlock import Pins
+from edge.sim800.waiting import TroubleError, tried
 
 __all__ = ["Modem", "Outcome", "Result", "Settings", "State", "Status"]
 
@@ -38,11 +41,11 @@ class Modem:
         """Stand ready to run."""
         self.status = Status()
         self._settings = settings
-        self._heard = heard
+        self._inbox = Inbox(heard)
+        self._pins = Pins(settings.pins)
         self._ready = asyncio.Event()
         self._session: Session | None = None
         self._sender = Sender()
-        self._may_unlock = True
 
     async def run(self) -> None:
         """Keep it ready, for ever."""
@@ -57,10 +60,9 @@ class Modem:
                 except PortLostError as error:
                     self._down(State.ABSENT, str(error))
                     self._close()
-                    rung, self._may_unlock = 0, True  # another SIM may be in it
+                    rung = 0
                     await asyncio.sleep(LOOK_EVERY_S)
                 except (TroubleError, SilentError, FailedError) as error:
-                    self._may_unlock = self._may_unlock and not isinstance(error, WrongPinError)
                     self._down(State.RESTING, str(error))
                     rung += 1
                     await asyncio.sleep(min(REST_S[1], REST_S[0] * 2.0 ** max(0, rung - REOPEN)))
@@ -79,11 +81,9 @@ class Modem:
         """
         references: tuple[int, ...] = ()
         for done, part in enumerate(parts):
-            session = self._session
-            if session is None or not self._ready.is_set():
-                result = Result(Outcome.NOT_SENT, reason="it is not ready", retry_in_s=SOON_S)
-            else:
-                result = await self._sender.send(session, part, written)
+            result = not_ready()
+            if self._session is not None:
+                result = await self._sender.send(self._session, part, written)
             if result.outcome is Outcome.SENT:
                 references += result.references
             elif done and result.outcome is not Outcome.UNKNOWN:
@@ -106,7 +106,7 @@ class Modem:
         """Bring it from nothing to ready, by the means of ``rung``."""
         if self._session is None or rung >= REOPEN or self._session.dialogue.lost.is_set():
             self._close()
-            self._session = Session(self._settings, self.status, self._heard)
+            self._session = Session(self._settings, self.status, self._inbox, self._pins)
         session = self._session
         self.status.state = State.INITIALISING
         if rung == RADIO:
@@ -116,7 +116,7 @@ class Modem:
             await session.dialogue.wake()
             await tried(session.dialogue, "AT+CFUN=1,1", RADIO_S)
             await asyncio.sleep(BOOT_S)
-        await session.start(may_unlock=self._may_unlock)
+        await session.start()
         self.status.state, self.status.trouble = State.READY, ""
         self._ready.set()
         log.info("modem_ready", signal_dbm=self.status.signal_dbm)

@@ -8,8 +8,9 @@ from edge.sim800.codes import NO_CREDIT, Reaction, reaction
 from edge.sim800.dialogue import FailedError, SilentError
 from edge.sim800.pdu import Part
 from edge.sim800.port import PortLostError
-from edge.sim800.session import Session, number
+from edge.sim800.session import Session
 from edge.sim800.states import Outcome, Result
+from edge.sim800.waiting import number
 
 SEND_S = 60.0  # AT+CMGS, 4.2.5
 DELETE_S = 25.0  # AT+CMGD of many, 4.2.1
@@ -28,6 +29,8 @@ class Sender:
     async def send(self, session: Session, part: Part, written: Callable[[], None]) -> Result:
         """Send ``part`` and return what became of it; what may soon go better is tried again."""
         for _ in range(TRIES):
+            if not session.ready:
+                return not_ready()
             result = await self._try(session, part, written)
             if result.outcome is not Outcome.NOT_SENT or result.retry_in_s:
                 break
@@ -97,6 +100,11 @@ RETRIES = {
     Reaction.REINITIALISE: SOON_S,
     Reaction.ROUTE_FATAL: REST_S,
 }
+
+
+def not_ready() -> Result:
+    """Return what becomes of a text while there is no modem to take it."""
+    return Result(Outcome.NOT_SENT, reason="it is not ready", retry_in_s=SOON_S)
 
 
 async def _given(session: Session, command: str, pdu: str, about_to: Callable[[], None]) -> Reply:

@@ -1,6 +1,7 @@
 """What is known of a modem and of the texts given to it."""
 
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
@@ -29,12 +30,16 @@ class Status(msgspec.Struct):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the modem is, and how to use it. balance: the USSD code that asks for it."""
+    """Where the modem is, and how to use it. balance: the USSD code that asks for it.
+
+    pins: the file that keeps which PIN a SIM refused; None: only as long as we run.
+    """
 
     port: str
     baud: int = 115_200
     pin: str | None = None
     balance: str | None = None
+    pins: Path | None = None
 
 
 class Outcome(StrEnum):
