@@ -1,7 +1,8 @@
 """The modem, kept ready: opened, initialised, watched, and brought back by a ladder.
 
-A rung: ask again, switch the radio off and on, reset the module, open the port anew. After the last
-one it rests, longer each time. Nothing here can cut its power.
+A rung: ask again, switch the radio off and on, reset the module, open the port anew. From there on
+every second one resets it, and the others only ask: a SIM may need longer than a rung takes. After
+each it rests, longer each time. Nothing here can cut its power.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ RADIO_S = 10.0  # AT+CFUN, 3.2.42
 LOOK_EVERY_S = 1.0  # for a port that is not there
 BOOT_S = 5.0
 REST_S = (2.0, 300.0)
+DOUBLINGS = 16  # of the rest
 RADIO, RESET, REOPEN = 1, 2, 3  # rungs
 
 log = structlog.get_logger()
@@ -63,9 +65,11 @@ class Modem:
                     rung = 0
                     await asyncio.sleep(LOOK_EVERY_S)
                 except (TroubleError, SilentError, FailedError) as error:
-                    self._down(State.RESTING, str(error))
-                    rung += 1
-                    await asyncio.sleep(min(REST_S[1], REST_S[0] * 2.0 ** max(0, rung - REOPEN)))
+                    rung = await self._rested(rung, str(error))
+                except Exception as error:
+                    # Nothing that a modem says may end the edge, which does more than text.
+                    log.exception("modem_misunderstood", rung=rung)
+                    rung = await self._rested(rung, f"{type(error).__name__}: {error}")
         finally:
             self._close()
 
@@ -112,7 +116,7 @@ class Modem:
         if rung == RADIO:
             await tried(session.dialogue, "AT+CFUN=0", RADIO_S)
             await tried(session.dialogue, "AT+CFUN=1", RADIO_S)
-        elif rung >= RESET:
+        elif rung >= RESET and rung % 2 == RESET % 2:
             await session.dialogue.wake()
             await tried(session.dialogue, "AT+CFUN=1,1", RADIO_S)
             await asyncio.sleep(BOOT_S)
@@ -127,6 +131,13 @@ class Modem:
             await self._session.watch()
         finally:
             self._ready.clear()
+
+    async def _rested(self, rung: int, trouble: str) -> int:
+        """Return the rung after ``rung``, which ``trouble`` ended, once it is time for it."""
+        self._down(State.RESTING, trouble)
+        first, longest = REST_S
+        await asyncio.sleep(min(longest, first * 2.0 ** min(max(0, rung + 1 - REOPEN), DOUBLINGS)))
+        return rung + 1
 
     def _down(self, state: State, trouble: str) -> None:
         if trouble != self.status.trouble:
