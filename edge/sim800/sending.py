@@ -27,17 +27,23 @@ class Sender:
         self._suspicions = 0
 
     async def send(self, session: Session, part: Part, written: Callable[[], None]) -> Result:
-        """Send ``part`` and return what became of it; what may soon go better is tried again."""
+        """Send ``part`` and return what became of it; what may soon go better is tried again.
+
+        A full memory is emptied, and that is worth one more try.
+        """
+        emptied = False
         for _ in range(TRIES):
-            if not session.ready:
+            if not session.ready or session.over.is_set():
                 return not_ready()
             result = await self._try(session, part, written)
             if result.outcome is not Outcome.NOT_SENT or result.retry_in_s:
+                return result
+            full = reaction(result.reason, given=False) is Reaction.MEMORY_FULL
+            if full and emptied:
                 break
+            emptied = emptied or full
             await asyncio.sleep(SOON_S)
-        else:
-            return Result(Outcome.NOT_SENT, reason=result.reason, retry_in_s=SLOW_S)
-        return result
+        return Result(Outcome.NOT_SENT, reason=result.reason, retry_in_s=SLOW_S)
 
     async def _try(self, session: Session, part: Part, written: Callable[[], None]) -> Result:
         given = False
@@ -51,6 +57,7 @@ class Sender:
             await session.dialogue.ask("AT+CMGF=0")  # some forget it
             reply = await _given(session, f"AT+CMGS={part.length}", part.pdu, about_to)
         except FailedError as error:
+            await self._look(session, error.error)
             return self._judged(session, error.error, given=False)
         except (PortLostError, SilentError) as error:
             session.over.set()  # it is looked after
@@ -58,10 +65,18 @@ class Sender:
                 return Result(Outcome.UNKNOWN, reason=str(error))
             return Result(Outcome.NOT_SENT, reason=str(error), retry_in_s=SOON_S)
         if reply.error is None:
-            self._suspicions = 0
-            return Result(Outcome.SENT, (number(reply.value("+CMGS:")),))
+            return self._accepted(session, reply)
         await self._look(session, reply.error)
         return self._judged(session, reply.error, given=True)
+
+    def _accepted(self, session: Session, reply: Reply) -> Result:
+        """Return what an OK means; without a reference it may be one to something else."""
+        reference = number((reply.value("+CMGS:") or "").partition(",")[0], -1)
+        if reference < 0:
+            session.over.set()  # it is looked after
+            return Result(Outcome.UNKNOWN, reason="OK without a reference")
+        self._suspicions = 0
+        return Result(Outcome.SENT, (reference,))
 
     async def _look(self, session: Session, error: str) -> None:
         """Look after what may be behind ``error``."""
@@ -71,7 +86,7 @@ class Sender:
                 if self._suspicions == SUSPICIOUS:
                     await session.ask_balance()
             if reaction(error, given=True) is Reaction.MEMORY_FULL:
-                await session.dialogue.ask("AT+CMGD=1,3", DELETE_S)  # what was read, and sent
+                await session.dialogue.ask("AT+CMGD=1,2", DELETE_S)  # what was read, and sent
         except (SilentError, FailedError, PortLostError):
             session.over.set()
 
