@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Given(msgspec.Struct, frozen=True):
-    """A PIN that a SIM was given. key: of both, not to be read back. left: tries before that."""
+    """A PIN that a SIM was given. key: tells the two from others. left: tries before that."""
 
     key: str
     left: int
