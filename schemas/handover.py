@@ -41,6 +41,8 @@ class Released(HandoverRecord, frozen=True, kw_only=True, tag="released"):
 class Digest(HandoverRecord, frozen=True, kw_only=True, tag="digest"):
     """What was too old when the servers heard of it, and is over: told in one message.
 
+    The oldest of more than they could hold may be there too, whether or not it is over.
+
     decisions: oldest first. unlisted: how many older ones there were.
     """
 

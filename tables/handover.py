@@ -2,8 +2,9 @@
 
 A decision is the servers' to tell once its stream is drained: nothing that the device might have
 said about it is still on its way. Until then it is held; at the drained point it is released,
-unless it is too old to help and over: such ones go into one digest. A claim says that the device
-texts it; it is left open until the device says what became of its texts.
+unless it is too old to help and over: such ones go into one digest, which says how many more there
+were than could be held; if none is such, the oldest goes there. A claim says that the device texts
+it; it is left open until the device says what became of its texts.
 """
 
 from collections.abc import Iterator
@@ -111,6 +112,8 @@ def drain(
     told = [  # what is held of a rule before that goes along: people hear of it in its order
         each for place, each in enumerate(pending.held) if place <= last.get(each.decision.rule, -1)
     ]
+    if pending.unlisted and not told:  # so that somebody hears how many there were
+        told = list(pending.held[:1])
     if told:
         digest = Digest(
             id=handover_id("digest", event, stream),
