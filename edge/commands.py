@@ -1,6 +1,7 @@
 """What people text to the device: ``STATUS`` and ``ACK n``, from the numbers it texts itself."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -11,6 +12,7 @@ from edge.sim800.received import Deliver, Joiner, PduError, StatusReport, decode
 
 ACK = re.compile(r"ACK\s+(\d{1,9})", re.IGNORECASE)
 HELP = "I know STATUS and ACK n, where n is the number after # in a text."
+HELP_EVERY_S = 86_400.0  # to one number: what texts may be a program
 
 log = structlog.get_logger()
 
@@ -24,6 +26,7 @@ class Commands:
         reply: Callable[[str, str], None],
         acknowledge: Callable[[int], bool],
         status: Callable[[], str],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Obey ``numbers``; ``reply`` texts, ``acknowledge`` a claim, ``status`` says how it is."""
         self.ignored = 0
@@ -32,6 +35,8 @@ class Commands:
         self._reply = reply
         self._acknowledge = acknowledge
         self._status = status
+        self._now_s = now_s
+        self._helped_s: dict[str, float] = {}
         self._joiner = Joiner()
 
     def heard(self, pdu: str) -> None:
@@ -62,4 +67,11 @@ class Commands:
         elif said.upper() == "STATUS":
             self._reply(text.sender, self._status())
         else:
-            self._reply(text.sender, HELP)
+            self._help(text.sender, said)
+
+    def _help(self, number: str, said: str) -> None:
+        """Say once a day what there is to say; never to what says it to us."""
+        now_s, helped_s = self._now_s(), self._helped_s.get(number)
+        if said != HELP and (helped_s is None or now_s - helped_s >= HELP_EVERY_S):
+            self._helped_s[number] = now_s
+            self._reply(number, HELP)
