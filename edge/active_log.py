@@ -12,7 +12,8 @@ from typing import Protocol
 
 import structlog
 
-from edge.handover import Job, Recent, Text
+from edge.handover import Recent
+from edge.job import Job, Text
 from edge.parse import ACTIVE_LOG
 from schemas.decision import Decision, Kind
 
@@ -27,6 +28,10 @@ class Unlogged(Protocol):
     @property
     def unlogged(self) -> Iterable[str]:
         """Return the lines that the log may lack."""
+
+    @property
+    def lost(self) -> int:
+        """Return how many lines it will never have: there were too many to remember."""
 
     def logged(self) -> None:
         """Take note that the log has them all."""
@@ -53,6 +58,8 @@ class ActiveLog:
                 log.error("log_unwritable", log=ACTIVE_LOG, reason=str(error))  # noqa: TRY400 - its sentence says it all
             return
         self._complaint = ""
+        if remembered.lost:
+            log.error("log_lines_lost", log=ACTIVE_LOG, lost=remembered.lost)
         remembered.logged()
 
     def _append(self, lines: tuple[str, ...]) -> None:

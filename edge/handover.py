@@ -11,11 +11,15 @@ from datetime import datetime
 
 import msgspec
 
+from edge.job import Job, Text, given_up
 from schemas.decision import Decision, Kind
-from schemas.events import Texted
+from schemas.events import Clock, Texted
 from tables.handover import TOLD
 
 RECENT = 20
+UNLOGGED = 200  # lines: they are stored with each change
+REACHED = "the servers can be reached again"
+TOO_LATE = "it was too late to help"
 
 
 class Untold(msgspec.Struct, frozen=True):
@@ -30,40 +34,6 @@ class Untold(msgspec.Struct, frozen=True):
     seq: int
     at: datetime
     useful_until: datetime
-
-
-class Text(msgspec.Struct, frozen=True):
-    """A text to one number.
-
-    written: it has gone out to the modem, so that it may have been sent.
-    outcome: None while it is not known. references: the modem's, of its parts.
-    """
-
-    number: str
-    written: bool = False
-    outcome: Texted | None = None
-    references: tuple[int, ...] = ()
-    reason: str = ""
-
-
-class Job(msgspec.Struct, frozen=True):
-    """A claim: its texts, and what they say. number: by which people acknowledge it.
-
-    seq: of its claim in ``stream``. useful_until: after it nobody is helped by a text.
-    """
-
-    number: int
-    decision: Decision
-    stream: str
-    seq: int
-    body: str
-    texts: tuple[Text, ...]
-    useful_until: datetime
-
-    @property
-    def settled(self) -> bool:
-        """Return whether it is known what became of each text."""
-        return all(text.outcome is not None for text in self.texts)
 
 
 class Recent(msgspec.Struct, frozen=True):
@@ -81,7 +51,7 @@ class Handing(msgspec.Struct, frozen=True):
 
     claims: how many there ever were; recent: the newest of them.
     missed: by rule, the newest episode of which something was too old to be texted.
-    unlogged: lines that activeNotifications.log may lack.
+    unlogged: the newest lines that activeNotifications.log may lack; lost: how many older ones.
     """
 
     untold: tuple[Untold, ...] = ()
@@ -90,6 +60,7 @@ class Handing(msgspec.Struct, frozen=True):
     recent: tuple[Recent, ...] = ()
     unlogged: tuple[str, ...] = ()
     missed: dict[str, datetime] = {}
+    lost: int = 0
 
 
 def decided(
@@ -103,10 +74,12 @@ def decided(
 
     decisions: each with the end of its usefulness.
     """
+    known = {each.decision.id for each in handing.untold}
+    known |= {job.decision.id for job in handing.jobs}
     untold = tuple(
         Untold(decision, stream, seq, at, useful_until)
         for decision, useful_until in decisions
-        if decision.kind in TOLD
+        if decision.kind in TOLD and decision.id not in known
     )
     return msgspec.structs.replace(handing, untold=handing.untold + untold) if untold else handing
 
@@ -116,7 +89,11 @@ def expired(handing: Handing, now: datetime) -> Handing:
     late = [each for each in handing.untold if each.useful_until < now]
     if not late:
         return handing
-    missed = handing.missed | {each.decision.rule: each.decision.episode for each in late}
+    missed = handing.missed | {
+        each.decision.rule: each.decision.episode
+        for each in late
+        if not _claimed_before(handing, each.decision)
+    }
     untold = tuple(each for each in handing.untold if each.useful_until >= now)
     return msgspec.structs.replace(handing, untold=untold, missed=missed)
 
@@ -132,7 +109,7 @@ def shipped(handing: Handing, stream: str, drained: int | None, last: int) -> Ha
         if each.stream != stream or drained is None or each.seq > drained
     )
     jobs = tuple(
-        _handed_back(job) if job.stream == stream and job.seq <= last else job
+        given_up(job, REACHED) if job.stream == stream and job.seq <= last else job
         for job in handing.jobs
     )
     if untold == handing.untold and jobs == handing.jobs:
@@ -140,17 +117,36 @@ def shipped(handing: Handing, stream: str, drained: int | None, last: int) -> Ha
     return msgspec.structs.replace(handing, untold=untold, jobs=jobs)
 
 
-def _handed_back(job: Job) -> Job:
-    """Return ``job`` with what is not on its way to the modem handed back: the link is up."""
-    texts = tuple(
-        text
-        if text.written or text.outcome is not None
-        else msgspec.structs.replace(
-            text, outcome=Texted.HANDED_BACK, reason="the servers can be reached again"
+def too_late(handing: Handing, now: datetime) -> Handing:
+    """Return ``handing`` with the texts handed back that help nobody any more."""
+    late = [job for job in handing.jobs if job.useful_until < now]
+    if not late:
+        return handing
+    jobs = tuple(given_up(job, TOO_LATE) if job in late else job for job in handing.jobs)
+    return msgspec.structs.replace(handing, jobs=jobs)
+
+
+def clock_set(handing: Handing, stream: str, clock: Clock) -> Handing:
+    """Return ``handing`` at the right time: what the wrong clock stamped on ``stream`` is moved.
+
+    The instants in a decision stay: they name it.
+    """
+    by, replace = clock.is_ - clock.was, msgspec.structs.replace
+
+    def useful_until(each: Untold | Job) -> datetime:
+        wrong = each.stream == stream and each.decision.at >= clock.from_
+        return each.useful_until + by if wrong else each.useful_until
+
+    untold = tuple(
+        replace(
+            each,
+            at=each.at + by if each.stream == stream and each.at >= clock.from_ else each.at,
+            useful_until=useful_until(each),
         )
-        for text in job.texts
+        for each in handing.untold
     )
-    return msgspec.structs.replace(job, texts=texts)
+    jobs = tuple(replace(each, useful_until=useful_until(each)) for each in handing.jobs)
+    return replace(handing, untold=untold, jobs=jobs)
 
 
 def claimed(
@@ -208,6 +204,13 @@ def answers(handing: Handing) -> tuple[Handing, list[Job]]:
     return msgspec.structs.replace(handing, jobs=left), settled
 
 
+def noted(handing: Handing, lines: Iterable[str]) -> Handing:
+    """Return ``handing`` with ``lines`` to be logged; of too many the oldest are only counted."""
+    unlogged = (*handing.unlogged, *lines)
+    lost = handing.lost + max(0, len(unlogged) - UNLOGGED)
+    return msgspec.structs.replace(handing, unlogged=unlogged[-UNLOGGED:], lost=lost)
+
+
 def acknowledged(handing: Handing, number: int) -> tuple[Handing, Recent | None]:
     """Return ``handing`` once somebody has acknowledged claim ``number``, and which that was."""
     found = next((each for each in handing.recent if each.number == number), None)
@@ -232,7 +235,7 @@ def silenced(handing: Handing, decision: Decision) -> bool:
 
 def unheard(handing: Handing, decision: Decision) -> bool:
     """Return whether ``decision`` ends an episode of which the servers have yet to tell."""
-    if decision.kind is not Kind.RESOLVED:
+    if decision.kind is not Kind.RESOLVED or _claimed_before(handing, decision):
         return False
     return handing.missed.get(decision.rule) == decision.episode or any(
         (each.decision.rule, each.decision.episode) == (decision.rule, decision.episode)
@@ -241,13 +244,21 @@ def unheard(handing: Handing, decision: Decision) -> bool:
     )
 
 
-def next_text(handing: Handing) -> tuple[Job, Text] | None:
-    """Return the text that is to be sent next: of the oldest claim that has one."""
-    for job in handing.jobs:
-        for text in job.texts:
-            if text.outcome is None and not text.written:
-                return job, text
-    return None
+def _claimed_before(handing: Handing, decision: Decision) -> bool:
+    """Return whether the device has claimed something of the episode of ``decision``."""
+    return any(
+        (each.rule, each.episode) == (decision.rule, decision.episode) for each in handing.recent
+    )
+
+
+def to_send(handing: Handing) -> list[tuple[Job, Text]]:
+    """Return the texts that are to be sent, those of the oldest claim first."""
+    return [
+        (job, text)
+        for job in handing.jobs
+        for text in job.texts
+        if text.outcome is None and not text.written
+    ]
 
 
 def text_of(handing: Handing, job: int, number: str) -> Text | None:

@@ -12,13 +12,14 @@ import msgspec
 
 from edge import active_log, handover
 from edge.decider import DECIDED, Decider
-from edge.handover import Handing, Job, Text, Untold
+from edge.handover import Handing, Untold
+from edge.job import Job, Text
 from edge.log_file import Position
 from edge.spool import Spool, Spooled
 from edge.stamp import Stamped, Stamper
 from schemas import topics
 from schemas.codec import encode
-from schemas.events import Claim, Policy, Sim
+from schemas.events import Claim, Clock, Policy, Sim
 from tables.fold import CORE
 from tables.rules import Rule, written
 
@@ -57,6 +58,11 @@ class Ledger:
         return self.handing.unlogged
 
     @property
+    def lost(self) -> int:
+        """Return how many lines activeNotifications.log will never have."""
+        return self.handing.lost
+
+    @property
     def device(self) -> str:
         """Return whose ledger it is."""
         return self.stamper.device
@@ -73,6 +79,8 @@ class Ledger:
                         self.handing, stream, event.seq, event.ts, decisions
                     )
                     self.changed()
+                if type(event) is Clock:
+                    self.handing = handover.clock_set(self.handing, stream, event)
                 if self.handing.untold:
                     self.handing = handover.expired(self.handing, event.ts)
 
@@ -111,12 +119,11 @@ class Ledger:
         self.answer(at)
 
     def answer(self, at: datetime) -> None:
-        """Tell what became of the claims that are settled."""
-        self.handing, settled = handover.answers(self.handing)
+        """Hand back what is too late ``at`` that time; tell what became of the settled claims."""
+        self.handing, settled = handover.answers(handover.too_late(self.handing, at))
         for job in settled:
-            lines = tuple(active_log.texted(job, text, at) for text in job.texts)
-            unlogged = self.handing.unlogged + lines
-            self.handing = msgspec.structs.replace(self.handing, unlogged=unlogged)
+            lines = (active_log.texted(job, text, at) for text in job.texts)
+            self.handing = handover.noted(self.handing, lines)
             outcomes = {text.number: text.outcome for text in job.texts}
             reasons = dict.fromkeys(text.reason for text in job.texts if text.reason)
             notification = job.decision.id
@@ -129,12 +136,11 @@ class Ledger:
 
     def log(self, line: str) -> None:
         """Hold ``line`` ready for activeNotifications.log."""
-        unlogged = (*self.handing.unlogged, line)
-        self.handing = msgspec.structs.replace(self.handing, unlogged=unlogged)
+        self.handing = handover.noted(self.handing, [line])
 
     def logged(self) -> None:
         """Take note that all lines are in activeNotifications.log."""
-        self.handing = msgspec.structs.replace(self.handing, unlogged=())
+        self.handing = msgspec.structs.replace(self.handing, unlogged=(), lost=0)
 
     def newest(self, topic: str) -> int:
         """Return the greatest number on ``topic``."""
@@ -148,16 +154,25 @@ class Ledger:
         Raises:
             SpoolError: nothing was changed.
         """
-        after = handover.shipped(self.handing, topic, drained, last)
-        if after is self.handing:
-            self.spool.acknowledge(topic, last_id)
-            return
-        taken = [each.decision for each in self.handing.untold if each not in after.untold]
-        lines = tuple(active_log.taken(each, self.stamper.state.reached) for each in taken)
-        after = msgspec.structs.replace(after, unlogged=after.unlogged + lines)
-        self.spool.acknowledge(topic, last_id, {HANDING: msgspec.json.encode(after)})
-        self.handing = self._stored = after
-        self.changed()
+        stored = self._shipped(self._stored, topic, drained, last)
+        # What is not committed yet stays so: its records are not stored either.
+        pending = self.handing is not self._stored
+        after = self._shipped(self.handing, topic, drained, last) if pending else stored
+        states = {} if stored is self._stored else {HANDING: msgspec.json.encode(stored)}
+        self.spool.acknowledge(topic, last_id, states)
+        changed = after is not self.handing
+        self.handing, self._stored = after, stored
+        if changed:
+            self.changed()
+
+    def _shipped(self, handing: Handing, topic: str, drained: int | None, last: int) -> Handing:
+        """Return ``handing`` once the servers have that much; what they took is to be logged."""
+        after = handover.shipped(handing, topic, drained, last)
+        if after is handing:
+            return handing
+        taken = [each.decision for each in handing.untold if each not in after.untold]
+        at = self.stamper.state.reached
+        return handover.noted(after, [active_log.taken(each, at) for each in taken])
 
     def commit(self, positions: Mapping[str, Position] | None = None) -> None:
         """Store all that was added, with the ``positions`` it came from and every state.

@@ -14,8 +14,8 @@ from edge.check import Verdict, checked, modem_found
 from edge.config import CONFIG_NAME, Config, ConfigError, load
 from edge.config_sections import NUMBER
 from edge.control import NotRunningError, ask
-from edge.offline import READY_S, text_once
 from edge.status import EdgeStatus
+from edge.texting import READY_S, text_once
 
 config_option = click.option(
     "--config",

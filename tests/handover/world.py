@@ -9,47 +9,24 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 
-from agents import telling
-from agents.route import Step
-from app.stream.batches import KafkaRecord
-from app.texts import Texts
-from app.texts.saying import LISTED
-from edge.handover import Text, Untold, next_text, silenced, unheard
+from edge.handover import Untold, acknowledged, silenced, to_send, unheard
+from edge.job import Job, Text, tried
 from edge.ledger import Ledger
 from edge.parse import TransitionLine
 from edge.ship import _appended
+from edge.sim800.states import Outcome, Result
 from edge.spool import Row, Spool
-from schemas import codec, topics
 from schemas.decision import Decision
-from schemas.delivery import Channel, Message
 from schemas.events import Source, Texted
-from schemas.handover import Claimed, Digest, Held
+from schemas.handover import Claimed, Digest
 from schemas.record import EPOCH
-from tables.entries import Entry
-from tables.intake import take
-from tables.routing import Book, settled
-from tables.rulebook import Rulebook
-from tests.events import at, rule
-from tests.people import home_of, snapshot, somebody
-from tests.records import fetched
+from tests.events import at
+from tests.handover.server import NUMBER, REPEATING, RULE, STREAM, Server
 
-NUMBER, OTHER = "+15550100", "+15550101"
 HANDOFF = timedelta(seconds=20)
-STREAM = topics.TRANSITIONS
-RULE = rule(
-    'name="lost"\nstream="transitions"\nwhen={field="source",not_equals="grid"}\nfor="10s"\n'
-    'clear_for="5s"\nreset="30s"'
-)
-REPEATING = rule(
-    'name="none"\nstream="transitions"\nwhen={field="source",equals="none"}\nfor="0s"\n'
-    'clear_for="5s"\nreset="600s"\nseverity="critical"'
-)
-BY_ID = Texts(Path(__file__).parent / "templates")  # a line names its decision
-PEOPLE = snapshot(*somebody("ann", sms=(NUMBER, OTHER)), home_of("ann"))
 
 
 class Batch(msgspec.Struct):
@@ -71,71 +48,6 @@ class Catch:
         return True
 
 
-class Server:
-    """The agents of one device, over a log: what they made of it so far, and sent."""
-
-    def __init__(self) -> None:
-        self.log: list[tuple[bytes, int]] = []
-        self.sent: list[Message] = []
-        self.outcomes: dict[str, Any] = {}
-        self._state: tuple[int, Entry, Book] = (0, Entry(), Book())
-        self._before = self._state
-        self._book = Rulebook(STREAM, (RULE,))
-
-    @property
-    def decided(self) -> dict[str, Decision]:
-        return {i: each for i, each in self.outcomes.items() if isinstance(each, Decision)}
-
-    def read(self) -> None:
-        """Process what was appended; the state before it is what a crash goes back to."""
-        self._before = self._state
-        done, entry, book = self._state
-        for value, appended_ms in self.log[done:]:
-            event = codec.supply_event.decode(value)
-            entry, outcomes = take(self._book, entry, event, appended_ms)
-            for outcome in outcomes:
-                told = outcome.decision if isinstance(outcome, Held) else outcome
-                assert self.outcomes.setdefault(told.id, told) == told
-                if not isinstance(outcome, Held):
-                    book = self._route(book, outcome, appended_ms)
-        self._state = (len(self.log), entry, book)
-
-    def crash(self) -> None:
-        """Forget the last step: everything in it is done again."""
-        self._state = self._before
-        self.read()
-
-    def _route(self, book: Book, outcome: Any, appended_ms: int) -> Book:
-        record: KafkaRecord = fetched(b"home", codec.encode(outcome), 0, appended_ms)
-        with patch.object(telling, "texts", BY_ID):
-            book, sends = Step(PEOPLE, record).take(book, outcome)
-        for send in sends:
-            value = codec.any_record.decode(send.value)
-            if isinstance(value, Message):
-                self.sent.append(value)
-        told = outcome.decisions if isinstance(outcome, Digest) else (outcome,)
-        ids = {outcome.id, *(getattr(each, "decision", each).id for each in told)}
-        return settled(book, ids)
-
-    def told(self) -> Counter[str]:
-        """Return how many messages to NUMBER told each decision, by the decision's id."""
-        found: Counter[str] = Counter()
-        for message in {each.id: each for each in self.sent}.values():
-            if message.address == NUMBER:
-                digest = self.outcomes.get(message.notification)
-                if isinstance(digest, Digest):  # it tells each number what that has not heard
-                    told = (each for each in digest.decisions if each.id in message.text)
-                    found.update(each.id for each in told)
-                else:
-                    found[message.notification] += 1
-        return found
-
-    def counted(self) -> set[str]:
-        """Return what a digest tells of by how many there were: the oldest of a long one."""
-        digests = (each for each in self.outcomes.values() if isinstance(each, Digest))
-        return {each.id for digest in digests for each in digest.decisions[: -LISTED[Channel.SMS]]}
-
-
 class World:
     """The whole of it. now: seconds. texted: what really left the modem, by decision.
 
@@ -152,6 +64,7 @@ class World:
         self.source = Source.GRID
         self._folder = folder
         self._starts = 0
+        self._set = 0.0
         self._seen: dict[str, float] = {}
         self._open()
         self.ledger.follow((RULE, REPEATING), at(0))
@@ -249,22 +162,41 @@ class World:
 
     @property
     def to_text(self) -> bool:
-        return next_text(self.ledger.handing) is not None
+        return bool(to_send(self.ledger.handing))
 
-    def give(self) -> tuple[int, Text, str] | None:
-        """Give the modem the next text: from here on it may have been sent."""
-        found = next_text(self.ledger.handing)
-        if found is None:
-            return None
-        job, text = found
-        written = msgspec.structs.replace(text, written=True)
-        self.ledger.texted(job.number, written, self.time)
+    def give(self) -> tuple[Job, Text] | None:
+        """Give the modem the next text that still helps: from here on it may have been sent."""
+        self.ledger.answer(self.time)
         self.commit()
-        return job.number, written, job.decision.id
+        if not self.to_text:
+            return None
+        job, text = to_send(self.ledger.handing)[0]
+        assert self.time <= job.useful_until
+        self.ledger.texted(job.number, msgspec.structs.replace(text, written=True), self.time)
+        self.commit()
+        return job, text
 
-    def answer(self, job: int, text: Text, outcome: Texted | None) -> None:
-        after = msgspec.structs.replace(text, written=False, outcome=outcome)
-        self.ledger.texted(job, after, self.time)
+    def answer(self, job: Job, text: Text, outcome: Outcome) -> None:
+        """Let the modem say what became of ``text``."""
+        self.ledger.texted(job.number, tried(job, text, Result(outcome)), self.time)
+        self.commit()
+
+    def set_clock(self, seconds: float) -> None:
+        """Let the clock turn out to be slow by so much; the servers' stands still meanwhile."""
+        was, is_, since = self.time, at(self.now + seconds), at(self._set)
+        untold = self.ledger.handing.untold
+        waiting = {each.decision.id for each in untold if each.decision.at >= since}
+        self.ledger.add(self.ledger.stamper.clock_set(was, is_, since))
+        self.now += seconds
+        self._set = self.now
+        self._seen = {identity: second + seconds for identity, second in self._seen.items()}
+        self.commit()
+        assert waiting <= {each.decision.id for each in self.ledger.handing.untold}
+
+    def people_acknowledge(self) -> None:
+        """Let somebody say that the newest claim is known."""
+        handing = self.ledger.handing
+        self.ledger.handing, _ = acknowledged(handing, handing.claims)
         self.commit()
 
     def kill(self) -> None:
@@ -283,8 +215,8 @@ class World:
                 self.hand_over(50)
                 self.acknowledge()
             while (given := self.give()) is not None:
-                self.texted[given[2]] += 1
-                self.answer(given[0], given[1], Texted.SENT)
+                self.texted[given[0].decision.id] += 1
+                self.answer(*given, Outcome.SENT)
 
     def flagged(self) -> set[str]:
         """Return the decisions of which the record says that somebody may be told twice."""
@@ -307,6 +239,11 @@ class World:
             for identity, each in self.decided.items()
             if not self.texted[identity] and not told[identity] and identity not in counted
         ]
+
+    def unlisted(self) -> int:
+        """Return of how many more than they could hold the servers told."""
+        digests = (each for each in self.server.outcomes.values() if isinstance(each, Digest))
+        return sum(digest.unlisted for digest in digests)
 
     def both(self) -> Iterable[str]:
         """Return what both told NUMBER of, by id."""
