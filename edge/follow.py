@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from edge import control, systemd
+from edge import control, systemd, texting
 from edge.clock import Carried, StreamClock
 from edge.commands import Commands
 from edge.decider import DECIDED
@@ -16,7 +16,7 @@ from edge.internet import Probe, parse_target
 from edge.notice import Notice
 from edge.offline import Offline
 from edge.service import FLUSH_WITHIN_S, Edge, Summary
-from edge.sim800.modem import Modem, Settings
+from edge.sim800.modem import Modem
 from edge.spool import CorruptError, SpoolError
 from edge.status import EdgeStatus, Pending
 from schemas import topics
@@ -199,8 +199,7 @@ class Following:
         wanted = self._config.modem
         if wanted is None:
             return None
-        pins = self._config.spool.with_name(f"{self._config.spool.name}.pin")
-        return Modem(Settings(**msgspec.structs.asdict(wanted), pins=pins), self._heard)
+        return Modem(texting.settings(wanted, self._config.spool), self._heard)
 
     def _heard(self, pdu: str) -> None:
         self._commands.heard(pdu)

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -162,9 +163,15 @@ def _now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def text_once(modem: ModemConfig, number: str, text: str) -> dict[str, str]:
+def settings(modem: ModemConfig, spool: Path) -> Settings:
+    """Return how ``modem`` is to be run; which PIN was refused is kept beside ``spool``."""
+    pins = spool.with_name(f"{spool.name}.pin")
+    return Settings(**msgspec.structs.asdict(modem), pins=pins)
+
+
+async def text_once(modem: Settings, number: str, text: str) -> dict[str, str]:
     """Open ``modem``, text ``text`` to ``number``, and return what became of it."""
-    opened = Modem(Settings(**msgspec.structs.asdict(modem)), lambda _pdu: None)
+    opened = Modem(modem, lambda _pdu: None)
     keeping = asyncio.create_task(opened.run())
     try:
         async with asyncio.timeout(READY_S):

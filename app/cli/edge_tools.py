@@ -15,7 +15,7 @@ from edge.config import CONFIG_NAME, Config, ConfigError, load
 from edge.config_sections import NUMBER
 from edge.control import NotRunningError, ask
 from edge.status import EdgeStatus
-from edge.texting import READY_S, text_once
+from edge.texting import READY_S, settings, text_once
 
 config_option = click.option(
     "--config",
@@ -99,7 +99,7 @@ def test_sms(number: str, text: str | None, file: Path, as_json: bool) -> None:
         if finding.verdict is not Verdict.OK:
             raise click.ClickException(f"modem: {finding.says}") from None
         click.echo(f"no edge is running: opening the modem, for at most {READY_S:g} s", err=True)
-        result = asyncio.run(text_once(config.modem, number, body))
+        result = asyncio.run(text_once(settings(config.modem, config.spool), number, body))
     reason = f" ({result['reason']})" if result["reason"] else ""
     click.echo(msgspec.json.encode(result) if as_json else f"{result['outcome']}{reason}")
     sys.exit(result["outcome"] != "sent")
