@@ -10,18 +10,18 @@ import stat
 from collections import deque
 from collections.abc import Callable
 from errno import EINVAL
-from itertools import islice
 from pathlib import Path
 
 import structlog
 
+from edge.complaints import Complaints
 from edge.held_file import Change, HeldFile
-from edge.identity import SURE, Identity, print_of
+from edge.identity import SURE, Identity
 from edge.position import Position
 from edge.resume import compressed, find, find_former
-from edge.siblings import MODULUS, Sibling, resolved, siblings
+from edge.siblings import OLDER, Sibling, identities, resolved, siblings
+from edge.unpack import PackedError
 
-OLDER = 3  # kept of what was before a file: a rotation removes the oldest first
 QUIET_S = 10.0  # after that nobody finishes the last line of a rotated file
 SCANS = 8  # of an unchanged folder: file systems keep its time in steps of 10 ms
 
@@ -50,9 +50,9 @@ class Chain:
         self._cut = cut
         self._known: tuple[Identity, ...] | None = None  # not looked at yet
         self._scanned: tuple[object, int] = (None, 0)
-        self._skipped = set[str]()
         self._quiet: tuple[object, float] = (None, 0.0)
-        self._complaint = ""
+        self._complaints = Complaints(path)
+        self._now_s = 0.0
 
     @property
     def held(self) -> list[HeldFile]:
@@ -66,6 +66,7 @@ class Chain:
 
     def look(self, now_s: float) -> None:
         """Note how long the files are now, and which have come."""
+        self._now_s = now_s
         for file in self.held:
             try:
                 self._look_at(file)
@@ -94,10 +95,7 @@ class Chain:
 
     def complain(self, error: OSError) -> None:
         """Say that the log cannot be read; once for each reason until a file is opened."""
-        reason = str(error.strerror)
-        if reason != self._complaint:
-            self._complaint = reason
-            log.error("log_unreadable", log=self._path.name, reason=reason)
+        self._complaints.unreadable(error)
 
     def _named(self) -> tuple[int, int] | None:
         """Return device and inode of the file that has the name now."""
@@ -106,7 +104,7 @@ class Chain:
         except FileNotFoundError:
             return None
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(EINVAL, "it is not a regular file")
+            raise OSError(EINVAL, "it is not a regular file", str(self._path))
         return found.st_dev, found.st_ino
 
     def _look_at(self, file: HeldFile) -> None:
@@ -139,32 +137,43 @@ class Chain:
         """Return the copy that was made of ``file`` before it was emptied."""
         held = {each.inode for each in self.held}
         for sibling in reversed(siblings(self._path)):
-            if sibling.compressed or sibling.inode in held or sibling.size() < file.read:
+            if sibling.inode in held or sibling.size() < file.read:
                 continue
             if file.print.copied(sibling.head(), SURE):
-                return HeldFile(sibling.path)
+                return self._open(sibling)
+        return None
+
+    def _open(self, sibling: Sibling) -> HeldFile | None:
+        """Return ``sibling`` opened; None when it is given up, which is said.
+
+        Raises:
+            OSError: it cannot be read yet.
+        """
+        try:
+            return sibling.open()
+        except PackedError as error:
+            reason = str(error)
+        except OSError as error:
+            if not self._complaints.too_long(sibling, self._now_s):
+                raise
+            reason = str(error.strerror)
+        self._complaints.skipped(sibling, reason)
         return None
 
     def _start(self, named: tuple[int, int] | None) -> None:
         rotated, position = siblings(self._path), self._position
         if position is None:
-            self._known = _identities(rotated)
-        elif (found := find(position, self._path, rotated)) is not None:
+            self._known = identities(rotated)
+        elif (found := find(position, self._path, rotated, self._open)) is not None:
             self.files.append(found)
             self.former = find_former(position, rotated, found)
             self._known = ()
         elif named is not None or rotated:  # else its folder may not be mounted yet
-            self._lost(position, rotated)
+            if compressed(position, rotated) is None:
+                log.error("log_lost", log=self._path.name, line=position.line)
             if (former := find_former(position, rotated, None)) is not None:
                 self.files.append(former)
-            self._known = _identities(rotated) if position.print is None else _before(position)
-
-    def _lost(self, position: Position, rotated: list[Sibling]) -> None:
-        copy = compressed(position, rotated)
-        if copy is None:
-            log.error("log_lost", log=self._path.name, line=position.line)
-        elif copy.size() != position.offset % MODULUS:
-            self._skip(copy)
+            self._known = position.known or identities(rotated)
 
     def _extend(self, named: tuple[int, int] | None) -> None:
         """Add the files that had the name since, and the one that has it now."""
@@ -180,35 +189,40 @@ class Chain:
             self._scanned = (state, scans + 1 if state == before else 1)
 
     def _opened(self, rotated: list[Sibling], named: tuple[int, int] | None) -> list[HeldFile]:
-        inodes = {file.inode for file in self.held}
-        known = [*(self._known or ()), *(file.identity for file in self.held)]
-        known += [identity for file in self.held for identity in file.older]
-        last = -1
-        for number, sibling in enumerate(rotated):
-            if sibling.inode in inodes or sibling.is_one_of(known):
-                last = number
         opened = list[HeldFile]()
-        for number, sibling in enumerate(rotated[last + 1 :], last + 1):
-            if sibling.compressed:
-                self._skip(sibling)
-                continue
-            file = HeldFile(sibling.path)
-            file.older = _identities(rotated[:number])
-            opened.append(file)
+        first = self._first_new(rotated)
+        for number, sibling in enumerate(rotated[first:], first):
+            file = self._open(sibling)
+            if file is not None:
+                file.older = identities(rotated[:number])
+                opened.append(file)
         if named is not None:
             held = next((file for file in self.held if _key(file) == named), None)
             file = held or HeldFile(self._path)
-            file.older = _identities(rotated)
+            file.older = identities(rotated)
             opened.append(file)
         return opened
+
+    def _first_new(self, rotated: list[Sibling]) -> int:
+        """Return the number of the first of ``rotated`` that came after all that is known."""
+        self._complaints.keep(rotated)
+        known = [*(self._known or ()), *(older for file in self.held for older in file.older)]
+        for number in reversed(range(len(rotated))):
+            sibling = rotated[number]
+            if (
+                sibling.inode in self._complaints.given_up
+                or any(sibling.repeats(file) for file in self.held)
+                or sibling.is_one_of(known)
+            ):
+                return number + 1
+        return 0
 
     def _append(self, files: list[HeldFile]) -> None:
         if files and self.files:
             log.info("log_rotated", log=self._path.name, files=len(files))
         if files:
             self._known = ()  # from here on each file says what was before it
-            self._skipped.clear()
-            self._complaint = ""
+            self._complaints.opened()
         for file in files:
             if file is self.former:
                 self.former = None
@@ -218,12 +232,6 @@ class Chain:
                 file.start_at(min(file.size, self.files[-1].size), 0)
                 file.repeating = True
             self.files.append(file)
-
-    def _skip(self, sibling: Sibling) -> None:
-        if sibling.path.name not in self._skipped:
-            self._skipped.add(sibling.path.name)
-            reason = "it is compressed"
-            log.error("log_skipped", log=self._path.name, file=sibling.path.name, reason=reason)
 
     def _move_on(self) -> None:
         if self.former is not None:
@@ -257,21 +265,6 @@ class Chain:
 
 def _key(file: HeldFile) -> tuple[int, int]:
     return file.dev, file.inode
-
-
-def _identities(rotated: list[Sibling]) -> tuple[Identity, ...]:
-    """Return the youngest of ``rotated`` that hold something, oldest first."""
-    heads = ((each.inode, each.head()) for each in reversed(rotated))
-    holding = (Identity(inode, print_of(head)) for inode, head in heads if head)
-    return tuple(islice(holding, OLDER))[::-1]
-
-
-def _before(position: Position) -> tuple[Identity, ...]:
-    """Return the files up to and including that of ``position``."""
-    return (
-        *position.older,
-        *([Identity(position.inode, position.print)] if position.print else []),
-    )
 
 
 def _changed_at(log: Path) -> int | None:

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from edge.identity import HEAD, SURE, Identity, print_of
+from edge.unpack import unpacked
 
 
 class Change(Enum):
@@ -30,26 +31,32 @@ class HeldFile:
     repeating: whether it repeats the file before it up to where it is read.
     """
 
-    def __init__(self, path: Path, offset: int = 0, number: int = 0) -> None:
-        """Open the file at ``path`` where it was read up to ``offset``, a line's start.
+    def __init__(self, path: Path, *, compressed: bool = False) -> None:
+        """Open the file at ``path`` at its beginning; what is compressed is unpacked first.
 
         Raises:
             OSError: it cannot be opened, or is not a regular file.
+            PackedError: it cannot be unpacked.
         """
         # A pipe in the place of a log would hold the whole device up.
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        weakref.finalize(self, os.close, self._fd)
+        closing = weakref.finalize(self, os.close, self._fd)
         found = os.fstat(self._fd)
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         self.dev, self.inode = found.st_dev, found.st_ino
+        if compressed:
+            packed, self._fd = self._fd, unpacked(self._fd)
+            closing.detach()
+            os.close(packed)
+            weakref.finalize(self, os.close, self._fd)
         self.linked = True
         self.head = self.read_at(HEAD, 0)
         self.print = print_of(self.head)
-        self.size = found.st_size
+        self.size = os.fstat(self._fd).st_size
         self.older: tuple[Identity, ...] = ()
         self.repeating = False
-        self.start_at(offset, number)
+        self.start_at(0, 0)
 
     @property
     def identity(self) -> Identity:
@@ -102,7 +109,7 @@ class HeldFile:
 
     def repeats(self, other: "HeldFile") -> bool:
         """Return whether it begins with all that ``other`` holds, or ``other`` with all of it."""
-        least = SURE if self.inode == other.inode else HEAD
+        least = SURE if self.inode == other.inode or self.size >= other.size else HEAD
         both = min(len(self.head), len(other.head))
         if both < least or self.head[:both] != other.head[:both]:
             return False

@@ -34,8 +34,12 @@ class Print(msgspec.Struct, frozen=True, array_like=True):
         return len(head) >= SURE and _digest(head[:SURE]) == self.start
 
     def copied(self, head: bytes, least: int = HEAD) -> bool:
-        """Return whether ``head`` repeats all of the print, of ``least`` bytes or more."""
-        return least <= self.size <= len(head) and self.fits(head)
+        """Return whether ``head`` repeats all of the print, of ``least`` bytes or more.
+
+        It may be less, down to SURE, when there is nothing else in ``head``.
+        """
+        whole = SURE <= self.size == len(head)
+        return (whole or least <= self.size <= len(head)) and self.fits(head)
 
 
 class Identity(msgspec.Struct, frozen=True, array_like=True):

@@ -12,6 +12,7 @@ from edge.identity import Identity, Print
 from edge.merge import AHEAD
 from edge.parse import LOGS, LONGEST_LINE, Bad, ParsedLine, parse
 from edge.position import Place, Position
+from edge.recent import Recent, recent
 
 __all__ = ["Entry", "LogFile", "Place", "Position"]
 
@@ -39,6 +40,7 @@ class Entry(msgspec.Struct):
     what is noted to be longer than that holds it.
     origin, end, line, former, left: where its log stands when it is spooled, as in a Position.
     backlog: it stood there before the log was first opened. future: its time has not come yet.
+    recent: the lines before ``end``, of the last line that is released at a time.
     """
 
     log: str
@@ -54,6 +56,7 @@ class Entry(msgspec.Struct):
     left: int
     backlog: bool
     future: bool
+    recent: Recent | None = None
 
     @property
     def at(self) -> datetime:
@@ -75,6 +78,7 @@ class Entry(msgspec.Struct):
             file.older,
             self.former,
             self.left,
+            self.recent,
         )
 
 
@@ -160,6 +164,16 @@ class LogFile:
             if entry.mark <= self._settled or entry.at == FIRST:
                 return entry.key
         return None
+
+    def remember(self, entry: Entry) -> None:
+        """Note in ``entry``, which is about to be spooled, what the lines before it are."""
+        origin = entry.origin
+        file = next((each for each in self._chain.held if each.inode == origin.inode), None)
+        if file is not None and origin.print.fits(file.head):
+            try:
+                entry.recent = recent(file, entry.end)
+            except OSError as error:
+                self._chain.complain(error)
 
     def _read_on(self, file: HeldFile) -> None:
         self._stand()

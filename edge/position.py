@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from edge.identity import Identity, Print
+from edge.recent import Recent
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -25,6 +26,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     older: the last files that had the log's name before it, oldest first.
     former: the last of them, while whoever has it open may still add to it.
     backlog: how many bytes after it stood there before the log was first opened.
+    recent: the last lines before ``offset``; None when they are not known.
     """
 
     dev: int
@@ -36,3 +38,9 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     older: tuple[Identity, ...] = ()
     former: Place | None = None
     backlog: int = 0
+    recent: Recent | None = None
+
+    @property
+    def known(self) -> tuple[Identity, ...]:
+        """Return the files up to and including its own, oldest first; none without a print."""
+        return () if self.print is None else (*self.older, Identity(self.inode, self.print))

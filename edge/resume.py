@@ -1,33 +1,37 @@
 """Where a stored position is found again, whatever became of the names since."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
 from edge.held_file import HeldFile
-from edge.identity import SURE
+from edge.identity import HEAD, SURE
 from edge.parse import LONGEST_LINE
 from edge.position import Position
-from edge.siblings import Sibling
+from edge.siblings import MODULUS, Sibling
+
+Opened = Callable[[Sibling], HeldFile | None]
 
 log = structlog.get_logger()
 
 
-def find(position: Position, path: Path, rotated: list[Sibling]) -> HeldFile | None:
+def find(position: Position, path: Path, rotated: list[Sibling], opened: Opened) -> HeldFile | None:
     """Return the file of ``position``, else a copy of it; None when there is neither.
 
-    path: of the log. rotated: its rotated files.
+    path: of the log. rotated: its rotated files. opened: opens one of them, or gives it up.
 
     Raises:
         OSError: it is there and cannot be read; try again later.
     """
-    file = _by_inode(position, path, rotated) or _by_print(position, path, rotated)
+    file = _by_inode(position, path, rotated, opened) or _by_print(position, path, rotated, opened)
     if file is None:
         return None
-    offset = _line_start(file, position.offset)
+    offset, line = _left(file, position)
     if offset < position.offset:  # a power cut takes what was not on the disk yet
         log.error("log_shortened", log=path.name, line=position.line)
-    file.start_at(offset, position.line)
+        offset += _remains(file, offset)
+    file.start_at(offset, line)
     file.older = position.older
     return file
 
@@ -63,6 +67,28 @@ def compressed(position: Position, rotated: list[Sibling]) -> Sibling | None:
     return None
 
 
+def _left(file: HeldFile, position: Position) -> tuple[int, int]:
+    """Return where the last spooled line that ``file`` still holds ends, and its number.
+
+    What comes after it is new: the firmware writes before the edge is up.
+    """
+    recent = position.recent
+    if recent is not None:
+        same, end = recent.kept(file, position.offset)
+        if same or recent.since == 0:
+            return end, max(position.line - len(recent) + same, 0)
+    return _line_start(file, position.offset), position.line
+
+
+def _remains(file: HeldFile, offset: int) -> int:
+    """Return how many bytes a power cut left at ``offset`` that are no line.
+
+    NUL bytes stand in the place of lines, or the file ends with half of one.
+    """
+    found = file.read_at(LONGEST_LINE, offset)
+    return len(found) - (len(found.lstrip(b"\0")) if b"\n" in found else 0)
+
+
 def _line_start(file: HeldFile, offset: int) -> int:
     """Return ``offset`` or, if no line starts there any more, where new ones surely do.
 
@@ -74,29 +100,52 @@ def _line_start(file: HeldFile, offset: int) -> int:
     return offset - len(before) + before.rfind(b"\n") + 1
 
 
-def _by_inode(position: Position, path: Path, rotated: list[Sibling]) -> HeldFile | None:
+def _by_inode(
+    position: Position, path: Path, rotated: list[Sibling], opened: Opened
+) -> HeldFile | None:
     # The device number is no part of the question: it may differ after a reboot.
-    plain = [sibling for sibling in reversed(rotated) if not sibling.compressed]
-    inodes = [(sibling.path, sibling.inode) for sibling in plain]
-    if path.is_file():
-        inodes.insert(0, (path, path.stat().st_ino))
-    for candidate, inode in inodes:
-        if inode == position.inode:
-            file = HeldFile(candidate)
-            if position.print is None and file.size >= position.offset:
-                return file
-            if position.print is not None and position.print.fits(file.head):
-                return file
+    if path.is_file() and path.stat().st_ino == position.inode:
+        file = HeldFile(path)
+        if _is_that_of(position, file):
+            return file
+    for sibling in reversed(rotated):
+        if sibling.inode == position.inode and not sibling.compressed:
+            found = opened(sibling)
+            if found is not None and _is_that_of(position, found):
+                return found
     return None
 
 
-def _by_print(position: Position, path: Path, rotated: list[Sibling]) -> HeldFile | None:
+def _is_that_of(position: Position, file: HeldFile) -> bool:
+    if position.print is None:
+        return file.size >= position.offset
+    # Of a short file a power cut takes what the print was taken of.
+    recent = position.recent
+    short = recent is not None and recent.since == 0 and recent.kept(file, position.offset)[0] > 0
+    return short or position.print.fits(file.head)
+
+
+def _by_print(
+    position: Position, path: Path, rotated: list[Sibling], opened: Opened
+) -> HeldFile | None:
     if position.print is None:
         return None
-    if path.is_file() and position.print.copied((file := HeldFile(path)).head):
+    if path.is_file() and _is_copy(position, file := HeldFile(path)):
         return file
     for sibling in reversed(rotated):
         whole = not sibling.compressed and sibling.size() >= position.offset
         if whole and position.print.copied(sibling.head(), SURE):
-            return HeldFile(sibling.path)
-    return None
+            return opened(sibling)
+    packed = compressed(position, rotated)
+    read = packed is None or packed.size() == position.offset % MODULUS
+    return None if packed is None or read else opened(packed)
+
+
+def _is_copy(position: Position, file: HeldFile) -> bool:
+    """Return whether ``file`` repeats the file of ``position``: what it begins with tells.
+
+    If that was little, all lines that are known have to be the same.
+    """
+    recent, offset = position.recent, position.offset
+    same = recent is not None and recent.kept(file, offset) == (len(recent), offset)
+    return position.print is not None and position.print.copied(file.head, SURE if same else HEAD)

@@ -4,12 +4,15 @@ import gzip
 import os
 import re
 import zlib
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.identity import HEAD, SURE, Identity
+from edge.held_file import HeldFile
+from edge.identity import HEAD, SURE, Identity, print_of
 
 ROTATED = re.compile(r"[.-]([0-9][0-9T_:-]*)(\.gz)?")
+OLDER = 3  # kept of what was before a file: a rotation removes the oldest first
 LONGEST_COUNT = 4  # digits; what has more is a date
 TRAILER = 4  # RFC 1952, 2.3.1: the last four bytes are the size before compression,
 MODULUS = 2**32  # modulo this
@@ -22,6 +25,15 @@ class Sibling(NamedTuple):
     path: Path
     inode: int
     compressed: bool
+
+    def open(self) -> HeldFile:
+        """Return it opened, and unpacked if it is compressed.
+
+        Raises:
+            OSError: it cannot be opened.
+            PackedError: it cannot be unpacked.
+        """
+        return HeldFile(self.path, compressed=self.compressed)
 
     def head(self) -> bytes:
         """Return what it begins with, uncompressed; nothing when it cannot be read."""
@@ -41,6 +53,13 @@ class Sibling(NamedTuple):
                 return int.from_bytes(file.read(TRAILER), "little")
         except OSError:
             return -1
+
+    def repeats(self, file: HeldFile) -> bool:
+        """Return whether it is ``file``, or a copy that has no more."""
+        if self.inode == file.inode:
+            return True
+        more = not self.compressed and self.size() > file.size  # what is compressed was whole
+        return not more and self.is_one_of([file.identity])
 
     def is_one_of(self, known: list[Identity]) -> bool:
         """Return whether it is one of ``known``, or a copy of one."""
@@ -71,6 +90,13 @@ def siblings(log: Path) -> list[Sibling]:
     plain = {each.path.name for each in found if not each.compressed}
     # While a file is compressed both are there, and the plain one is whole.
     return sorted(each for each in found if not each.compressed or each.path.stem not in plain)
+
+
+def identities(rotated: list[Sibling]) -> tuple[Identity, ...]:
+    """Return the youngest of ``rotated`` that hold something, oldest first."""
+    heads = ((each.inode, each.head()) for each in reversed(rotated))
+    holding = (Identity(inode, print_of(head)) for inode, head in heads if head)
+    return tuple(islice(holding, OLDER))[::-1]
 
 
 def resolved(log: Path) -> Path:

@@ -93,7 +93,13 @@ class Tail:
                 break
             stop = min(limit, waiting[1][0].key) if len(waiting) > 1 else limit
             _move(waiting[0], stop, released)
+        self._remember({entry.log: entry for entry in released})
         return released
+
+    def _remember(self, last: Mapping[str, Entry]) -> None:
+        for log in self._logs:
+            if log.name in last:
+                log.remember(last[log.name])
 
 
 def _move(queue: deque[Entry], stop: Key, released: list[Entry]) -> None:

@@ -202,6 +202,95 @@ def compressed_after_it_was_read(tail: Follower, lines: Iterator[bytes]) -> list
 
 
 @case
+def compressed_before_it_was_read(tail: Follower, lines: Iterator[bytes]) -> list[bytes]:
+    written = write(tail.path, some(lines))
+    tail.settle()
+    for _ in range(3):
+        written += write(tail.path, some(lines))
+        rename(tail.path)
+        compress(numbered(tail.path, 1))
+    tail.restart()
+    return written + write(tail.path, some(lines))
+
+
+@case
+def copied_compressed_and_truncated(tail: Follower, lines: Iterator[bytes]) -> list[bytes]:
+    written = write(tail.path, some(lines))
+    tail.step()
+    written += write(tail.path, some(lines))
+    copy_truncate(tail.path)
+    compress(numbered(tail.path, 1))
+    return written + write(tail.path, some(lines))
+
+
+def copy_back(path: Path) -> None:
+    """Put a copy in the place of ``path``, as sed and editors do."""
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+
+
+@case
+def a_short_one_replaced_by_its_copy(tail: Follower, lines: Iterator[bytes]) -> list[bytes]:
+    written = write(tail.path, some(lines))
+    tail.settle()
+    copy_back(tail.path)
+    return written + write(tail.path, some(lines))
+
+
+@case
+def a_short_one_replaced_by_its_copy_while_down(
+    tail: Follower, lines: Iterator[bytes]
+) -> list[bytes]:
+    written = write(tail.path, some(lines))
+    tail.settle()
+    copy_back(tail.path)
+    written += write(tail.path, some(lines))
+    tail.restart()
+    return written
+
+
+@case
+def short_ones_all_replaced_by_copies_while_down(
+    tail: Follower, lines: Iterator[bytes]
+) -> list[bytes]:
+    written = list[bytes]()
+    for _ in range(3):
+        written += write(tail.path, some(lines))
+        tail.settle()
+        rename(tail.path)
+    written += write(tail.path, some(lines))
+    tail.settle()
+    for path in (tail.path, *(numbered(tail.path, number) for number in (1, 2, 3))):
+        copy_back(path)
+    tail.restart()
+    return written + write(tail.path, some(lines))
+
+
+@case
+def replaced_by_a_longer_copy_that_is_renamed(
+    tail: Follower, lines: Iterator[bytes]
+) -> list[bytes]:
+    written = write(tail.path, some(lines, 9))
+    tail.step()
+    copy_back(tail.path)
+    written += write(tail.path, some(lines))
+    rename(tail.path)
+    return written + write(tail.path, some(lines))
+
+
+@case
+def written_to_after_a_power_cut_before_it_starts(
+    tail: Follower, lines: Iterator[bytes]
+) -> list[bytes]:
+    written = write(tail.path, some(lines))
+    tail.settle()
+    tail.path.write_bytes(b"".join(written[:1]))
+    written += write(tail.path, some(lines, 1))
+    tail.restart()
+    return written
+
+
+@case
 def a_last_line_in_parts(tail: Follower, lines: Iterator[bytes]) -> list[bytes]:
     line = next(lines)
     for octet in range(0, len(line), 5):

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from edge.identity import SURE
+from edge.recent import LINES
 from tests.edge.logs import READINGS, reading_text
 from tests.edge.rotations import (
     LONG_S,
@@ -119,20 +120,38 @@ class History(RuleBasedStateMachine):
             self.follower.settle(LONG_S)
             self.path.unlink()
 
-    @rule(share=st.floats(0, 1), off=st.booleans())
-    def lose_the_end(self, share: float, *, off: bool) -> None:
-        """Take away what was read already, as a power cut does."""
+    @rule(share=st.floats(0, 1))
+    def lose_the_end(self, share: float) -> None:
+        """Take away what was read already."""
         if self.path.exists():
             self.close_old()
             self.end_line()
             self.follower.settle(LONG_S)
             size = self.path.stat().st_size
             os.truncate(self.path, max(int(size * share), min(size, SURE)))
-            if off:
-                self.follower.restart()
             self.follower.step()
             self.write(1)
             self.follower.settle()
+
+    @rule(lost=st.integers(0, LINES), half=st.integers(0, 50), count=st.integers(0, 2))
+    def cut_the_power(self, lost: int, half: int, count: int) -> None:
+        """Take away the last lines, but for ``half`` of one; write before the edge is up."""
+        if not self.path.exists():
+            return
+        self.close_old()
+        self.end_line()
+        self.follower.settle(LONG_S)
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        kept = b"".join(lines[: max(len(lines) - lost, 0)])
+        size = min(self.path.stat().st_size, max(len(kept) + half, SURE))
+        rest = self.path.read_bytes()[len(kept) : size]
+        os.truncate(self.path, size)
+        line = self.line()
+        put(self.path, line)
+        self.written[says((rest.rpartition(b"\n")[2] + line)[:-1])] += 1
+        self.write(count)
+        self.follower.restart()
+        self.follower.settle()
 
     @rule()
     def compress_the_oldest(self) -> None:

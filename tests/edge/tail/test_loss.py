@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge import chain
+from edge import chain, recent
 from edge.siblings import Sibling
 from tests.edge.logs import READINGS
 from tests.edge.rotations import (
@@ -167,18 +167,61 @@ def test_a_power_cut_that_takes_the_end_repeats_nothing(
     assert ("error", "log_shortened") in told(events)
 
 
-def test_a_file_that_lost_its_end_and_grew_past_it_is_read_from_a_line_on(
+def test_what_is_left_of_half_a_line_is_told_with_what_came_after_it(
     follower: Follower, events: Events
 ) -> None:
     put(follower.path, lines(*range(3, 9)))
     follower.settle()
     os.truncate(follower.path, follower.path.stat().st_size - 20)
-    put(follower.path, "\n" + lines(9, 10))
+    put(follower.path, lines(9, 10))
     follower.restart()
     follower.settle()
 
-    assert follower.texts == [str(number) for number in range(1, 11)]
+    numbers = [str(number) for number in range(1, 9)]
+    assert follower.texts == [*numbers, lines(8)[:-20] + lines(9)[:-1], "10"]
     assert told(events) == [("error", "log_shortened")]
+
+
+@pytest.mark.parametrize("lost", [1, 3, 70])
+@pytest.mark.parametrize("new", [1, 2, 3, 5])
+@pytest.mark.parametrize("left", ["", "\0" * 150])
+def test_what_is_written_between_a_power_cut_and_the_start_is_read(
+    follower: Follower, events: Events, lost: int, new: int, left: str
+) -> None:
+    put(follower.path, lines(*range(3, 100)))
+    follower.settle()
+    os.truncate(follower.path, len(lines(*range(1, 100 - lost))))
+    written = range(100, 100 + new)
+    put(follower.path, left + lines(*written))
+    follower.restart()
+    follower.settle()
+    put(follower.path, lines(200))
+    follower.settle()
+
+    lines_known = lost <= recent.LINES
+    assert follower.texts[99:] == [str(n) for n in written if lines_known] + ["200"]
+    assert told(events) == [("error", "log_shortened")]
+
+
+def test_lines_that_repeat_are_told_apart_by_where_they_stand(follower: Follower) -> None:
+    put(follower.path, lines(3, 3, 3, 4, 4))
+    follower.settle()
+    os.truncate(follower.path, len(lines(1, 2, 3, 3)))
+    put(follower.path, lines(4, 3, 4))
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3", "3", "3", "4", "4", "4", "3", "4"]
+    assert [entry.number for entry in follower.released[-3:]] == [5, 6, 7]
+
+
+def test_a_file_of_which_only_half_a_line_is_left_is_read_anew(follower: Follower) -> None:
+    os.truncate(follower.path, 40)
+    put(follower.path, "\n" + lines(3))
+    follower.restart()
+    follower.settle()
+
+    assert follower.texts == ["1", "2", lines(1)[:40], "3"]
 
 
 def test_lines_that_wait_while_their_file_loses_its_end_hide_no_new_ones(

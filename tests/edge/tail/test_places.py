@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 import pytest
 
+from edge.complaints import PATIENCE_S
 from edge.held_file import HeldFile
 from edge.log_file import Position
 from tests.edge.logs import READINGS
@@ -109,6 +110,59 @@ def test_an_unreadable_log_is_read_once_it_can_be(
         "reason": "Permission denied",
     }
     assert told(events).count(("error", "log_unreadable")) == 1
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_rotated_file_that_stays_unreadable_is_given_up_and_said(
+    common_user: Path, events: Events, *, down: bool
+) -> None:
+    follower = Follower(common_user)
+    put(follower.path, lines(1))
+    follower.settle()
+    if not down:
+        rename(follower.path)
+    put(follower.path, lines(2))
+    rename(follower.path)
+    numbered(follower.path, 1).chmod(0)
+    put(follower.path, lines(3))
+    if down:
+        follower.restart()
+    follower.settle()
+    before = follower.texts
+    follower.settle(PATIENCE_S)
+    follower.settle()
+    rename(follower.path)
+    put(follower.path, lines(4))
+    follower.settle()
+
+    name = numbered(follower.path, 1).name
+    assert (before, follower.texts) == (["1"], ["1", "3", "4"])
+    assert [event for event in events if "file" in event] == [
+        {
+            "event": event,
+            "log_level": "error",
+            "log": READINGS,
+            "file": name,
+            "reason": "Permission denied",
+        }
+        for event in ("log_unreadable", "log_skipped")
+    ]
+
+
+def test_a_rotated_file_that_becomes_readable_in_time_comes_first(common_user: Path) -> None:
+    follower = Follower(common_user)
+    put(follower.path, lines(1))
+    follower.settle()
+    for number in (2, 3):
+        rename(follower.path)
+        put(follower.path, lines(number))
+    numbered(follower.path, 1).chmod(0)
+    follower.settle()
+    follower.settle(PATIENCE_S - 10)
+    numbered(follower.path, 1).chmod(0o600)
+    follower.settle()
+
+    assert follower.texts == ["1", "2", "3"]
 
 
 def test_a_disk_that_fails_for_a_while_loses_nothing(
