@@ -10,13 +10,14 @@ import stat
 from collections import deque
 from collections.abc import Callable
 from errno import EINVAL
+from itertools import chain
 from pathlib import Path
 
 import structlog
 
 from edge.complaints import Complaints
 from edge.held_file import Change, HeldFile
-from edge.identity import SURE, Identity
+from edge.identity import SURE, Identity, Print
 from edge.position import Position
 from edge.resume import compressed, find, find_former
 from edge.siblings import OLDER, Sibling, identities, resolved, siblings
@@ -63,6 +64,12 @@ class Chain:
     def unread(self) -> int:
         """Return how many bytes there were at the last look and are not read yet."""
         return sum(file.unread for file in self.held)
+
+    def file_of(self, inode: int, print_: Print) -> HeldFile | None:
+        """Return the open file with ``inode`` and ``print_``, else a copy of it."""
+        fitting = (file for file in self.held if file.inode == inode and print_.fits(file.head))
+        copies = (file for file in self.held if print_.copied(file.head, SURE))
+        return next(chain(fitting, copies), None)
 
     def look(self, now_s: float) -> None:
         """Note how long the files are now, and which have come."""

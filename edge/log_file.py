@@ -167,9 +167,8 @@ class LogFile:
 
     def remember(self, entry: Entry) -> None:
         """Note in ``entry``, which is about to be spooled, what the lines before it are."""
-        origin = entry.origin
-        file = next((each for each in self._chain.held if each.inode == origin.inode), None)
-        if file is not None and origin.print.fits(file.head):
+        file = self._chain.file_of(entry.origin.inode, entry.origin.print)
+        if file is not None:
             try:
                 entry.recent = recent(file, entry.end)
             except OSError as error:

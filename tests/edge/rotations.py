@@ -87,6 +87,12 @@ def copy_truncate(path: Path) -> None:
     os.truncate(path, 0)
 
 
+def copy_back(path: Path) -> None:
+    """Put a copy in the place of ``path``, as sed and editors do."""
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+
+
 def compress(path: Path) -> Path:
     """Put ``path``.gz in the place of ``path``; return it."""
     compressed = path.with_name(path.name + ".gz")

@@ -20,6 +20,7 @@ from tests.edge.rotations import (
     LONG_S,
     Follower,
     compress,
+    copy_back,
     copy_truncate,
     numbered,
     put,
@@ -223,12 +224,6 @@ def copied_compressed_and_truncated(tail: Follower, lines: Iterator[bytes]) -> l
     return written + write(tail.path, some(lines))
 
 
-def copy_back(path: Path) -> None:
-    """Put a copy in the place of ``path``, as sed and editors do."""
-    shutil.copy(path, path.with_name("copy"))
-    path.with_name("copy").replace(path)
-
-
 @case
 def a_short_one_replaced_by_its_copy(tail: Follower, lines: Iterator[bytes]) -> list[bytes]:
     written = write(tail.path, some(lines))
@@ -244,6 +239,18 @@ def a_short_one_replaced_by_its_copy_while_down(
     written = write(tail.path, some(lines))
     tail.settle()
     copy_back(tail.path)
+    written += write(tail.path, some(lines))
+    tail.restart()
+    return written
+
+
+@case
+def a_short_one_replaced_by_copies_of_copies(tail: Follower, lines: Iterator[bytes]) -> list[bytes]:
+    written = write(tail.path, some(lines))
+    for _ in range(2):
+        tail.step()
+        copy_back(tail.path)
+    tail.settle()
     written += write(tail.path, some(lines))
     tail.restart()
     return written

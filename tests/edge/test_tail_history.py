@@ -153,6 +153,16 @@ class History(RuleBasedStateMachine):
         self.follower.restart()
         self.follower.settle()
 
+    @precondition(lambda self: not numbered(self.path, 1).exists())
+    @rule()
+    def compress_before_it_is_read(self) -> None:
+        if self.path.exists():
+            self.close_old()
+            self.end_line()
+            rename(self.path)
+            compress(numbered(self.path, 1))
+            self.follower.restart()
+
     @rule()
     def compress_the_oldest(self) -> None:
         self.close_old()
