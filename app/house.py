@@ -4,11 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from app import database, providers
 from app.broker.node import Node
 from app.broker.outside import Outside
 from app.broker.ports import check_free
 from app.broker.topics import ensure
 from app.directory import Directory
+from app.receipts import links
 from app.settings import Settings
 from app.supervisor import Program, Supervisor, command, worker
 
@@ -46,17 +48,22 @@ async def running(
     outside: of our own node, by which the device of ``config`` reaches it.
 
     Raises:
+        SettingsError: a provider cannot be used as it is set; nothing was started, as below.
+        DatabaseError: the database cannot be used.
         BrokerError: the broker cannot be started or reached, or its topics are not as they must be.
         NotReadyError: the workers did not come up.
     """
     home = settings.home_dir
     home.mkdir(parents=True, exist_ok=True)
+    providers.check(settings)
+    links.of(settings)
     check_free(settings.dashboard_port, "CHANGEOVER_DASHBOARD_PORT")
+    with database.told():  # its tables, before two programs make them
+        Directory(settings.database_url).close()
     with contextlib.ExitStack() as stack:
         if not settings.bootstrap:
             say(f"starting Apache Kafka on 127.0.0.1:{settings.broker_port}")
             stack.enter_context(Node(home, settings.broker_port, say, outside))
-        Directory(settings.database_url).close()  # its tables, before two programs make them
         await ensure(settings.servers, settings.partitions)
         supervisor = Supervisor(home / "logs", say)
         try:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from app import refusals
 from schemas import topics
 from schemas.delivery import Channel
 from schemas.duration import Duration, dec_hook
@@ -15,6 +16,13 @@ from schemas.duration import Duration, dec_hook
 SERVER = re.compile(r"[^\s:/]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}")
 FOLDER = "folder"
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+PublicUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^$|^https?://[^\s?#]+$",
+        description="a URL without ? or #, as https://alerts.example.com",
+    ),
+]
 
 VARIABLES = {
     "home": "CHANGEOVER_HOME",
@@ -79,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     email_secret_file: str = ""
     sms_secret_file: str = ""
     push_secret_file: str = ""
-    public_url: Annotated[str, msgspec.Meta(pattern=r"^$|^https?://[^\s?#]+$")] = ""
+    public_url: PublicUrl = ""
     receipts_port: Port = 8471
     links_key_file: str = ""
 
@@ -117,17 +125,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the password or token of the provider of ``channel``, if one is named.
 
         Raises:
-            SettingsError: its file cannot be read.
+            SettingsError: its file cannot be read, or is empty.
         """
         file: str = getattr(self, f"{channel.value}_secret_file")
         if not file:
             return None
+        variable = VARIABLES[f"{channel.value}_secret_file"]
         try:
-            return Path(file).read_text(encoding="utf-8").strip()
+            secret = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", "") or "it is no text"
-            variable = VARIABLES[f"{channel.value}_secret_file"]
             raise SettingsError(f"environment: {variable}: {file}: {reason}") from None
+        if not secret:
+            raise SettingsError(f"environment: {variable}: {file}: the file is empty")
+        return secret
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make a child process read these same settings."""
@@ -149,9 +160,10 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             f"environment: KAFKA_BOOTSTRAP_SERVERS: {servers!r} is not host:port[,host:port…]"
         )
     try:
-        return msgspec.convert(given, Settings, strict=False, dec_hook=dec_hook)
+        settings = msgspec.convert(given, Settings, strict=False, dec_hook=dec_hook)
     except msgspec.ValidationError as error:
-        sentence = str(error)
-        for field, name in VARIABLES.items():
-            sentence = sentence.replace(f"$.{field}", name)
-        raise SettingsError(f"environment: {sentence}") from None
+        field, what = refusals.words(error, Settings)
+        raise SettingsError(f"environment: {VARIABLES.get(field, field)}: {what}") from None
+    if settings.templates_dir and not settings.templates_dir.is_dir():
+        raise SettingsError(f"environment: CHANGEOVER_TEMPLATES: {settings.templates} is no folder")
+    return settings

@@ -5,7 +5,7 @@ import asyncio
 import click
 from msgspec import to_builtins
 
-from app import settings
+from app import providers, settings
 from app.cli.showing import show_json, show_table
 from app.directory import DirectoryError
 from app.directory.entries import check_address
@@ -24,8 +24,15 @@ def channels() -> None:
 @channels.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
-    """List the channels and who carries their messages away."""
+    """List the channels and who carries their messages away.
+
+    Exit code 1: one of them cannot, as it is set.
+    """
     read = _read()
+    try:
+        providers.check(read)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
     rows = [(channel.value, read.provider(channel)) for channel in Channel]
     if as_json:
         show_json([{"channel": channel, "provider": provider} for channel, provider in rows])

@@ -8,7 +8,9 @@ import click
 
 from app import rules_file, settings
 from app.cli.showing import counted, show_json, show_table
-from app.texts import Texts, TextsError
+from app.directory import DirectoryError
+from app.directory.entries import check_zone
+from app.texts import Texts, TextsError, ignored
 from schemas import gsm
 from schemas.decision import Decision, Fact, Kind
 from schemas.delivery import Channel
@@ -39,7 +41,13 @@ def templates() -> None:
 
 @templates.command()
 @click.option("--language", help="Only this one, as en or fr.")
-@click.option("--zone", default="Africa/Lagos", show_default=True, help="Of the times named.")
+@click.option(
+    "--zone",
+    default="Africa/Lagos",
+    show_default=True,
+    callback=lambda *given: _zone(given[-1]),
+    help="Of the times named.",
+)
 @click.option("--device", default="ikeja-0042", show_default=True, help="The device named.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every text whole.")
 def check(language: str | None, zone: str, device: str, as_json: bool) -> None:
@@ -51,6 +59,9 @@ def check(language: str | None, zone: str, device: str, as_json: bool) -> None:
     try:
         read = settings.read()
         rules = rules_file.load(read.rules)
+        if read.templates_dir:
+            for sentence in ignored(read.templates_dir, {rule.name for rule in rules}):
+                click.echo(sentence, err=True)
         texts = Texts(read.templates_dir)
         rows = [
             _row(texts, _sample(rule, kind, device), rule, channel, each, zone)
@@ -67,6 +78,14 @@ def check(language: str | None, zone: str, device: str, as_json: bool) -> None:
         _show(rows)
     if any(row["cut"] for row in rows):
         sys.exit(1)
+
+
+def _zone(name: str) -> str:
+    try:
+        check_zone(name)
+    except DirectoryError as error:
+        raise click.BadParameter(str(error)) from None
+    return name
 
 
 def _languages(texts: Texts, only: str | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from app.broker.errors import BrokerError
 from app.cli.saying import say
 from app.database import DatabaseError
 from app.supervisor import NotReadyError, until_interrupted
+from app.texts import ignored
 from edge.config import ConfigError, load
 from tables.rules import RulesError
 
@@ -31,7 +32,10 @@ def up(config: Path | None, workers: int) -> None:
     """
     try:
         read = settings.read()
-        rules_file.load(read.rules)  # a mistake is told here, not in a worker's log
+        rules = rules_file.load(read.rules)  # a mistake is told here, not in a worker's log
+        if read.templates_dir:
+            for sentence in ignored(read.templates_dir, {rule.name for rule in rules}):
+                say(sentence)
         if config is not None:
             load(config)
         asyncio.run(_up(read, config, workers))

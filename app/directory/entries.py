@@ -82,10 +82,7 @@ class Person(Entry, frozen=True, kw_only=True):
         super().check()
         if not LANGUAGE.fullmatch(self.language):
             raise DirectoryError(f"{self.language!r} is no language of ISO 639-1, as en or fr")
-        try:
-            ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise DirectoryError(f"{self.zone!r} is no time zone, as Africa/Lagos") from None
+        check_zone(self.zone)
         if self.quiet and not QUIET.fullmatch(self.quiet):
             raise DirectoryError(f"{self.quiet!r} are no quiet hours, as 22:00-07:00")
         if self.quiet[:5] == self.quiet[6:] != "":
@@ -204,6 +201,18 @@ class Silence(Entry, frozen=True, kw_only=True):
         """Return whether it is about ``rule`` on ``device``, which is in ``groups``."""
         on = (not self.device or self.device == device) and (not self.group or self.group in groups)
         return on and self.rule in {"", rule}
+
+
+def check_zone(name: str) -> None:
+    """Return if there is a time zone of that ``name``.
+
+    Raises:
+        DirectoryError: there is none.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise DirectoryError(f"{name!r} is no time zone, as Africa/Lagos") from None
 
 
 def check_address(channel: Channel, address: str) -> None:

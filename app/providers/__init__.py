@@ -33,3 +33,13 @@ def create(channel: Channel, settings: Settings) -> Provider:
     provider: Any = getattr(importlib.import_module(f"app.providers.{module}"), name)
     made: Provider = provider.from_url(url, settings.secret(channel))
     return made
+
+
+def check(settings: Settings) -> None:
+    """Return if the provider of every channel can be made.
+
+    Raises:
+        SettingsError: one cannot; the sentence says which, and what would be right.
+    """
+    for channel in Channel:
+        create(channel, settings)

@@ -14,6 +14,7 @@ from schemas.delivery import Channel
 PROJECT = re.compile(r"[a-z][a-z0-9-]{4,61}[a-z0-9]")
 OPTIONS = ("api", "ca", "timeout")
 TIMEOUT_S = 10.0
+EXAMPLE = "write firebase://PROJECT, its id in the Firebase console"
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +46,12 @@ def read_project(url: str, secret: str | None) -> Project:
         SettingsError: a part is wrong. What was given is never repeated: it may hold a secret.
     """
     parts = urlsplit(url)
-    if not PROJECT.fullmatch(parts.netloc) or parts.path.strip("/") or parts.fragment:
-        _wrong("no project", "write firebase://PROJECT, its id in the Firebase console")
+    if not parts.netloc:
+        _wrong("no project", EXAMPLE)
+    if not PROJECT.fullmatch(parts.netloc):
+        _wrong("the project's id is not 6 to 63 of a-z, 0-9 and dash", EXAMPLE)
+    if parts.path.strip("/") or parts.fragment:
+        _wrong("more than a project and options", EXAMPLE)
     options = read_options(Channel.PUSH, parts.query, OPTIONS)
     ca = options.get("ca", "")
     if ca and not Path(ca).is_file():

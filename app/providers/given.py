@@ -31,10 +31,12 @@ def read_options(channel: Channel, query: str, known: Collection[str]) -> dict[s
         SettingsError: one is not, or is there twice, or is not UTF-8.
     """
     options: dict[str, str] = {}
-    for pair in filter(None, query.split("&")):
+    for number, pair in enumerate(filter(None, query.split("&")), 1):
         name, _, value = pair.partition("=")
-        if name not in known or name in options:
-            wrong(channel, "an option is unknown or there twice", f"there are {', '.join(known)}")
+        if name not in known:  # which may be a piece of a secret
+            wrong(channel, f"option {number} is unknown", f"there are {', '.join(known)}")
+        if name in options:
+            wrong(channel, f"the option {name} is there twice", "leave one of them out")
         try:
             options[name] = unquote(value, errors="strict")  # unlike parse_qs, "+" stays as it is
         except UnicodeDecodeError:

@@ -49,11 +49,10 @@ def written(text: Outgoing, server: Server) -> bytes:
 
 
 def _headers(text: Outgoing, server: Server) -> dict[str, str]:
-    thread = _message_id(text.thread, server)
-    headers = {
-        "Message-ID": name_of(text, server),
-        "References": thread,
-        "In-Reply-To": thread,
+    headers = {"Message-ID": name_of(text, server)}
+    if text.thread != text.id:  # a mail answers no mail of its own name
+        headers["References"] = headers["In-Reply-To"] = _message_id(text.thread, server)
+    headers |= {
         "Date": format_datetime(text.at),
         "From": server.sender_header,
         "To": text.address,

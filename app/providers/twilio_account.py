@@ -12,7 +12,8 @@ from schemas.delivery import Channel
 ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 KEY = re.compile(r"SK[0-9a-fA-F]{32}")
 SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
-SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|[A-Za-z0-9 ]{1,11}")  # E.164, short code, name
+# E.164, a short code, or a name, which needs a letter: Twilio, "Alphanumeric Sender ID".
+SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 OPTIONS = ("api", "from", "service", "timeout")
 TIMEOUT_S = 10.0
 EXAMPLE = "twilio://AC…?from=+15550100, or ?service=MG…"
@@ -51,8 +52,12 @@ def read_account(url: str, secret: str | None) -> Account:
     user, _, account = parts.netloc.rpartition("@")
     if ":" in user:
         _wrong("a secret is in the URL", "take it out and give CHANGEOVER_SMS_SECRET_FILE")
-    if not ACCOUNT.fullmatch(account) or (user and not KEY.fullmatch(user)):
+    if not account:
         _wrong("no account", f"write {EXAMPLE}")
+    if not ACCOUNT.fullmatch(account):
+        _wrong("the account is not AC and 32 hex digits", f"write {EXAMPLE}")
+    if user and not KEY.fullmatch(user):
+        _wrong("the API key is not SK and 32 hex digits", "write twilio://SK…@AC…")
     if parts.path.strip("/") or parts.fragment:
         _wrong("more than an account and options", f"write {EXAMPLE}")
     if not secret:
@@ -62,7 +67,10 @@ def read_account(url: str, secret: str | None) -> Account:
     if bool(sender) == bool(service):
         _wrong("from or service is needed, and not both", f"write {EXAMPLE}")
     if sender and not SENDER.fullmatch(sender):
-        _wrong("from is no number", "write it as from=+15550100, or a short code, or a name")
+        _wrong(
+            "from is no number",
+            "write it as from=+15550100, or a short code of 3 to 8 digits, or a name with a letter",
+        )
     if service and not SERVICE.fullmatch(service):
         _wrong("service is none of Twilio's", "write the MG… of a Messaging Service")
     return Account(

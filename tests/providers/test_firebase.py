@@ -280,12 +280,12 @@ def test_two_of_them_live_side_by_side(house: House) -> None:
     ("url", "what"),
     [
         ("firebase://", "no project"),
-        ("firebase://UPPER", "no project"),
-        (f"firebase://{PROJECT}/more", "no project"),
+        ("firebase://UPPER", "the project's id is not"),
+        (f"firebase://{PROJECT}/more", "more than a project"),
         (f"firebase://{PROJECT}?api=nowhere", "api is no place"),
         (f"firebase://{PROJECT}?ca=/nowhere.pem", "no certificates"),
         (f"firebase://{PROJECT}?timeout=soon", "timeout is not from"),
-        (f"firebase://{PROJECT}?colour=red", "an option is unknown"),
+        (f"firebase://{PROJECT}?colour=red", "option 1 is unknown"),
     ],
 )
 def test_a_url_that_is_wrong_is_told_with_its_remedy(house: House, url: str, what: str) -> None:

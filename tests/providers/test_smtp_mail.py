@@ -92,6 +92,10 @@ def test_an_episode_whose_name_fits_no_message_id_is_one_thread_too() -> None:
     assert one["References"] == one["In-Reply-To"]
 
 
+def test_a_mail_of_no_episode_answers_none() -> None:
+    assert not {"References", "In-Reply-To"} & set(headers(a_text(id="1f", thread="1f")))
+
+
 def test_a_sender_beyond_ascii_is_read_back() -> None:
     server = read_server("smtp://h?from=Électricité%20réseau%20<alerts@example.com>", None)
     mail = message_from_bytes(written(a_text(), server))

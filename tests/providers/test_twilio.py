@@ -244,7 +244,7 @@ def test_one_that_hangs_holds_up_no_other() -> None:
 @pytest.mark.parametrize(
     ("url", "secret", "what"),
     [
-        ("twilio://nobody?from=+15550199", TOKEN, "no account"),
+        ("twilio://?from=+15550199", TOKEN, "no account"),
         (f"twilio://{ACCOUNT}:{TOKEN}@{ACCOUNT}?from=+15550199", TOKEN, "a secret is in the URL"),
         (f"twilio://{ACCOUNT}?from=+15550199", None, "no auth token"),
         (f"twilio://{ACCOUNT}", TOKEN, "from or service is needed"),
@@ -252,7 +252,15 @@ def test_one_that_hangs_holds_up_no_other() -> None:
         (f"twilio://{ACCOUNT}?from=%00", TOKEN, "from is no number"),
         (f"twilio://{ACCOUNT}?service=MGx", TOKEN, "service is none of Twilio's"),
         (f"twilio://{ACCOUNT}?from=+15550199&api=ftp://x", TOKEN, "api is no place"),
-        (f"twilio://{ACCOUNT}?from=+15550199&color=red", TOKEN, "an option is unknown"),
+        (f"twilio://{ACCOUNT}?from=+15550199&color=red", TOKEN, "option 2 is unknown"),
+        (
+            f"twilio://{ACCOUNT}?from=+15550199&from=+15550199",
+            TOKEN,
+            "the option from is there twice",
+        ),
+        (f"twilio://{ACCOUNT}?from=15550199000", TOKEN, "from is no number"),
+        ("twilio://AC1?from=+15550199", TOKEN, "the account is not AC and"),
+        (f"twilio://SK1@{ACCOUNT}?from=+15550199", TOKEN, "the API key is not SK and"),
         (f"twilio://{ACCOUNT}?from=+15550199&timeout=0", TOKEN, "timeout is not from"),
         (f"twilio://{ACCOUNT}/more?from=+15550199", TOKEN, "more than an account"),
     ],
