@@ -11,6 +11,8 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import private
+
 BUSY_TIMEOUT_MS = 10_000
 POLL_S = 0.01
 # A server that was restarted is noticed before a connection is used; one that is gone, in time.
@@ -43,7 +45,7 @@ def told() -> Iterator[None]:
 
 
 def engine(url: str) -> Engine:
-    """Return an engine for ``url``; an SQLite file's folder is made if it is not there.
+    """Return an engine for ``url``; an SQLite file is made if it is not there, for us alone.
 
     Raises:
         DatabaseError: it is no URL, or of a database whose driver is not installed.
@@ -55,8 +57,8 @@ def engine(url: str) -> Engine:
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise DatabaseError(f"CHANGEOVER_DATABASE: {error}") from None
     if parsed.get_backend_name() == "sqlite":
-        if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        if parsed.database and parsed.database != ":memory:":
+            private.make_file(Path(parsed.database))  # SQLite's other files are as open as it is
         event.listen(made, "connect", _prepare_sqlite)
     return made
 

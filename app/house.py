@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from app import database, providers
+from app import database, private, providers
 from app.broker.node import Node
 from app.broker.outside import Outside
 from app.broker.ports import check_free
@@ -54,7 +54,7 @@ async def running(
         NotReadyError: the workers did not come up.
     """
     home = settings.home_dir
-    home.mkdir(parents=True, exist_ok=True)
+    private.make_folder(home)
     providers.check(settings)
     links.of(settings)
     check_free(settings.dashboard_port, "CHANGEOVER_DASHBOARD_PORT")

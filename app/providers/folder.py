@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from app import private
 from app.providers.provider import Answer, Outgoing, Verdict
 from schemas.delivery import Channel
 
@@ -59,7 +60,8 @@ def write(outbox: Path, text: Outgoing) -> str:
     name = UNSAFE.sub("_", stem)[:200] + SUFFIXES[text.channel]
     folder = outbox / text.channel
     part = folder / f".{name}.part"
-    folder.mkdir(parents=True, exist_ok=True)
+    private.make_folder(outbox)
+    private.make_folder(folder)
     with part.open("wb") as file:
         file.write(_content(text))
         file.flush()
