@@ -1,8 +1,10 @@
 """Templates to texts."""
 
+import re
 import traceback
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -22,7 +24,7 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from schemas import gsm
-from schemas.decision import Decision, Kind, Severity
+from schemas.decision import Decision, Fact, Kind, Severity
 from schemas.delivery import Channel, Message
 from schemas.handover import Digest
 from tables import wording
@@ -30,6 +32,7 @@ from tables.limits import zone_or_utc
 
 log = structlog.get_logger()
 FALLBACK = "en"
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")  # RFC 3339
 TEMPLATES = Path(str(resources.files("app.texts"))) / "templates"
 LISTED = {Channel.SMS: 3, Channel.PUSH: 5, Channel.EMAIL: 20}  # lines of a text of several
 MOST_PARTS = 3  # of a text message (design §10)
@@ -208,12 +211,25 @@ def _facts(decision: Decision, zone: str, now: datetime, clear_for: timedelta) -
         "kind": str(decision.kind),
         "severity": str(decision.severity),
         "said": wording.problem(decision),
-        "cause": {field: wording.plain(value) for field, value in decision.cause.items()},
-        "since": f"{began:%H:%M}" if began.date() == told.date() else f"{began:%d %b %H:%M}",
+        "cause": {field: _plain(value, now, local) for field, value in decision.cause.items()},
+        "since": _time(began, told),
         "zone": began.tzname() or zone,
         "lasted": wording.lasting(_minutes(max(wording.NO_TIME, end - decision.episode))),
         "suppressed": decision.suppressed,
     }
+
+
+def _plain(value: Fact, now: datetime, local: tzinfo) -> str:
+    """Return a fact in words; an instant at the clock of whoever reads it."""
+    if isinstance(value, str) and INSTANT.fullmatch(value):
+        with suppress(ValueError, OverflowError):
+            at = datetime.fromisoformat(value).astimezone(local)
+            return f"{_time(at, now.astimezone(local))} {at.tzname()}"
+    return wording.plain(value)
+
+
+def _time(at: datetime, told: datetime) -> str:
+    return f"{at:%H:%M}" if at.date() == told.date() else f"{at:%d %b %H:%M}"
 
 
 def _minutes(span: timedelta) -> timedelta:

@@ -196,3 +196,29 @@ def test_however_a_template_fails_ours_is_said(tmp_path: Path, template: str) ->
 
 def on(channel: Channel, told: Message) -> Message:
     return msgspec.structs.replace(told, channel=channel)
+
+
+@pytest.mark.parametrize(
+    ("language", "kind", "text"),
+    [
+        ("en", Kind.FIRED, "home: nothing is heard of it since 00:44 WAT."),
+        ("en", Kind.REPEATED, "home: still, after 10m: nothing is heard of it since 00:44 WAT."),
+        (
+            "en",
+            Kind.RESOLVED,
+            "home: it is heard of again. It was silent from 01:00 WAT, for 10m.",
+        ),
+        ("fr", Kind.FIRED, "home : aucune nouvelle depuis 00:44 WAT."),
+    ],
+)
+def test_a_silent_device_is_told_with_one_time_at_the_readers_clock(
+    language: str, kind: Kind, text: str
+) -> None:
+    cause = {"silent": True, "heard": "2025-12-31T23:44:07Z"}
+    silent = msgspec.structs.replace(
+        episode()[1], kind=kind, rule="device_silent", stream="liveness", cause=cause
+    )
+
+    for channel in Channel:
+        said = TEXTS.of(silent, channel, language, "Africa/Lagos", clear_for=RULE.clear_for)
+        assert said.text.replace("after 11m", "after 10m") == text
