@@ -8,9 +8,9 @@ import msgspec
 
 from app import settings
 from app.cli.exchange import add_exchange
-from app.cli.opening import directory, put
+from app.cli.opening import directory, found, put
 from app.cli.showing import show_json, show_table
-from app.directory import Contact, Directory, DirectoryError, Suppression
+from app.directory import Contact, Directory, DirectoryError, Person, Suppression
 from app.directory.codes import VALID_MS
 from app.directory.entries import check_address
 from app.masking import masked, masked_in
@@ -47,7 +47,9 @@ def add(person: str, channel: str, address: str, verified: bool) -> None:
 @click.argument("person")
 @click.argument("address")
 def verify(person: str, address: str) -> None:
-    """Send a code to ADDRESS of PERSON, which `confirm` wants back.
+    """Send a code to ADDRESS of PERSON, which `confirm` wants back: one a minute, five a day.
+
+    Who vouches for the address instead adds it again with `add --verified`.
 
     Exit code 1: it could not be sent.
     """
@@ -155,10 +157,11 @@ def _masked(each: Suppression) -> Suppression:
 
 
 def _contact(opened: Directory, person: str, address: str) -> Contact:
+    found(opened, Person, person)
     for channel in Channel:
-        found = opened.find(Contact, (person, channel.value, address))
-        if found is not None:
-            return found
+        contact = opened.find(Contact, (person, channel.value, address))
+        if contact is not None:
+            return contact
     raise DirectoryError(f"{person} has no address {address}; `changeover contacts add`")
 
 

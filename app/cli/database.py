@@ -43,14 +43,17 @@ def upgrade() -> None:
 
 @database.command()
 @click.argument("version")
-@click.confirmation_option(prompt="What that version has no place for is lost. Go on?")
-def downgrade(version: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def downgrade(version: str, yes: bool) -> None:
     """Bring the tables back to VERSION, as 0001, before an older program is started.
 
     \b
     changeover database downgrade 0001 --yes
     """
     with _engine() as engine:
+        migrate.check(version)
+        if not yes:
+            click.confirm("What that version has no place for is lost. Go on?", abort=True)
         migrate.downgrade(engine, version)
 
 

@@ -2,26 +2,35 @@
 
 import csv
 import io
+import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
+from app import refusals
 from app.cli.opening import directory
 from app.cli.showing import counted
 from app.directory import Directory, DirectoryError, Entry
 
 FORMATS = ("csv", "json")
 FILE = click.Path(dir_okay=False, path_type=Path)
-Placed = tuple[int, Entry]  # an entry, and the line it begins on
+SEPARATORS = re.compile(r"[\s,;]+")  # none of them can be in an id
+YES, NO = frozenset(("true", "yes", "1")), frozenset(("false", "no", "0"))
+E = TypeVar("E", bound=Entry)
+Placed = tuple[int, E]  # an entry, and the line it begins on
+Doubts = Callable[[Sequence[E]], Sequence[str]]
 
 
-def add_exchange(group: click.Group, kind: type[Entry]) -> None:
-    """Give ``group`` the commands ``export`` and ``import`` of entries of ``kind``."""
+def add_exchange(group: click.Group, kind: type[E], doubts: Doubts[E] | None = None) -> None:
+    """Give ``group`` the commands ``export`` and ``import`` of entries of ``kind``.
+
+    doubts: says of each entry that is new why it makes no sense now, or nothing.
+    """
 
     @group.command(
         name="export", help=f"Write every {kind.what} to FILE, or as JSON to the screen."
@@ -39,19 +48,43 @@ def add_exchange(group: click.Group, kind: type[Entry]) -> None:
         _write(file, text)
         click.echo(f"{file}: {counted(len(entries), kind.what)}")
 
-    @group.command(name="import", help=f"Add or replace each {kind.what} that FILE names.")
+    @group.command(name="import", help=_help(kind))
     @click.argument("file", type=FILE)
     @click.option("--dry-run", is_flag=True, help="Only say what would be changed.")
     def import_(file: Path, dry_run: bool) -> None:
         with directory() as opened:
             before = {entry.key: entry for entry in opened.all(kind)}
             placed = list(read(file, kind, before))
+            if doubts is not None:
+                _doubted(file, placed, doubts([entry for _, entry in placed]), before)
             changed = _imported(opened, file, placed, keep=not dry_run)
         would = "would be " if dry_run else ""
         click.echo(f"{file}: {counted(len(placed), kind.what)}, {changed} {would}changed")
 
 
-def read(file: Path, kind: type[Entry], before: Mapping[str, Entry]) -> Iterator[Placed]:
+def _help(kind: type[Entry]) -> str:
+    fields = {each.name: each for each in msgspec.structs.fields(kind)}
+    needed = [name for name in _fields(kind) if fields[name].required]
+    more = [name for name in _fields(kind) if not fields[name].required]
+    return (
+        f"Add or change each {kind.what} that FILE names, CSV or JSON; all of them or none.\n\n"
+        f"A CSV's first line names its columns: {', '.join(needed)}, and perhaps "
+        f"{', '.join(more)}. A column that is left out stays as it was; an empty cell is the "
+        "default. Several in one cell stand between spaces, commas or semicolons.\n\n"
+        "What names others comes after them: people, groups, contacts, devices, silences."
+    )
+
+
+def _doubted(
+    file: Path, placed: Sequence[Placed[E]], doubts: Sequence[str], before: Mapping[str, E]
+) -> None:
+    """Refuse the first entry of which there is a doubt, unless it is there just so."""
+    for (line, entry), doubt in zip(placed, doubts, strict=True):
+        if doubt and before.get(entry.key) != entry:
+            raise _wrong(file, line, doubt)
+
+
+def read(file: Path, kind: type[E], before: Mapping[str, E]) -> Iterator[Placed[E]]:
     """Yield the entries of ``kind`` in ``file``, each with its line.
 
     before: what is there, by key. What a line says nothing of stays as it is there.
@@ -73,7 +106,8 @@ def read(file: Path, kind: type[Entry], before: Mapping[str, Entry]) -> Iterator
                 whole = msgspec.to_builtins(before[entry.key]) | fields
                 entry = msgspec.convert(whole, kind, strict=False)
         except msgspec.ValidationError as error:
-            raise _wrong(file, line, str(error)) from None
+            field, what = refusals.words(error, kind)
+            raise _wrong(file, line, f"{field}: {what}" if field else what) from None
         if entry.key in seen:
             raise _wrong(file, line, f"{entry.key} stands on line {seen[entry.key]} already")
         seen[entry.key] = line
@@ -82,7 +116,7 @@ def read(file: Path, kind: type[Entry], before: Mapping[str, Entry]) -> Iterator
         click.echo(f"{file}: it names no {kind.what}", err=True)
 
 
-def _imported(opened: Directory, file: Path, placed: Sequence[Placed], *, keep: bool) -> int:
+def _imported(opened: Directory, file: Path, placed: Sequence[Placed[E]], *, keep: bool) -> int:
     """Put the entries into the directory, all or none. Return how many were changed."""
     done = 0
 
@@ -104,7 +138,10 @@ def _imported(opened: Directory, file: Path, placed: Sequence[Placed], *, keep: 
 def _write(file: Path, text: str) -> None:
     """Put a file with ``text`` in the place of ``file``, for its owner alone: it names people."""
     file = file.resolve()
-    descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
+    try:
+        descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from None
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 - opened above
             out.write(text)
@@ -131,7 +168,7 @@ def _fields(kind: type[Entry]) -> list[str]:
 
 
 def _csv_lines(file: Path, kind: type[Entry], text: str) -> Iterator[tuple[int, Any]]:
-    """Yield each row of ``text``; an empty cell is the default, a list stands between spaces."""
+    """Yield each row of ``text``; an empty cell is the default."""
     defaults = {each.name: each.default for each in msgspec.structs.fields(kind)}
     rows = csv.reader(io.StringIO(text, newline=""))
     line = 1
@@ -139,6 +176,8 @@ def _csv_lines(file: Path, kind: type[Entry], text: str) -> Iterator[tuple[int, 
         header = [name.strip() for name in next(rows, [])]
         if twice := [name for name in header if header.count(name) > 1]:
             raise _wrong(file, line, f"two columns are named {twice[0]!r}")
+        if len(header) == 1 and {";", "\t"} & set(header[0]):
+            raise _wrong(file, line, "separate the columns by commas")
         line = rows.line_num + 1
         for cells in rows:
             if len(cells) > len(header):
@@ -148,12 +187,21 @@ def _csv_lines(file: Path, kind: type[Entry], text: str) -> Iterator[tuple[int, 
             for name, cell in zip(header, map(str.strip, cells), strict=False):
                 default = defaults.get(name, "")
                 if cell or default is not msgspec.NODEFAULT:
-                    fields[name] = (cell.split() if default == () else cell) or default
+                    fields[name] = _value(cell, default) or default
             if cells:
                 yield line, fields
             line = rows.line_num + 1
     except csv.Error as error:
         raise _wrong(file, line, str(error)) from None
+
+
+def _value(cell: str, default: Any) -> Any:
+    """Return what ``cell`` says in a column that otherwise holds ``default``."""
+    if default == ():
+        return list(filter(None, SEPARATORS.split(cell)))
+    if default is False and cell.lower() in YES | NO:
+        return cell.lower() in YES
+    return cell
 
 
 def _json_lines(file: Path, text: str) -> Iterator[tuple[int, Any]]:
@@ -168,8 +216,8 @@ def _json_lines(file: Path, text: str) -> Iterator[tuple[int, Any]]:
         line = text.count("\n", 0, at) + 1
         try:
             yield line, msgspec.json.decode(item, type=dict[str, Any])
-        except msgspec.ValidationError as error:
-            raise _wrong(file, line, str(error)) from None
+        except msgspec.ValidationError:
+            raise _wrong(file, line, "an object is expected, as {…}") from None
         at += len(each)
 
 

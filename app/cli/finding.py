@@ -8,12 +8,22 @@ from app import kafka
 from schemas import codec, topics
 from schemas.decision import Decision
 
+SHORTEST = 4  # a slip of the keyboard acknowledges nothing
+
 
 class Found:
     """The decisions whose ids begin so, and the newest of each rule on each device."""
 
     def __init__(self, begin: str) -> None:
-        """Look for ``begin``."""
+        """Look for ``begin``.
+
+        Raises:
+            ClickException: it is too short to be meant.
+        """
+        if len(begin) < SHORTEST:
+            raise click.ClickException(
+                f"notification {begin}: give at least {SHORTEST} characters of its id"
+            )
         self._begin = begin
         self._found: dict[str, Decision] = {}
         self.newest: dict[tuple[str, str], Decision] = {}

@@ -5,6 +5,7 @@ from typing import Any
 import click
 import msgspec
 
+from app import settings
 from app.cli.exchange import add_exchange
 from app.cli.opening import directory, found, put, remove_entry
 from app.cli.showing import show_json, show_table
@@ -12,6 +13,7 @@ from app.directory import Contact, DirectoryError, Person
 from app.directory.directory import Change
 from app.directory.entries import check_address
 from app.masking import masked_in
+from app.texts import FALLBACK, Texts
 from schemas.delivery import Channel
 
 WHEN = "always, unanswered, never, or for each severity, as critical=always,warning=unanswered."
@@ -65,7 +67,6 @@ def set_(person: str, **given: str | None) -> None:
     \b
     changeover people set ann --language fr --zone Africa/Lagos --quiet 22:00-07:00
     """
-    given["quiet"] = "" if given["quiet"] == "off" else given["quiet"]
     _change(person, given, "--language")
 
 
@@ -136,6 +137,19 @@ def _change(person: str, given: dict[str, Any], example: str) -> None:
         raise click.UsageError(f"name what to change, as with {example}")
     with directory() as opened:
         put(opened, msgspec.structs.replace(found(opened, Person, person), **changes))
+        if "language" in changes:
+            _warn_of(changes["language"])
+        now = found(opened, Person, person)
+    for name in Person.__struct_fields__[1:]:
+        click.echo(f"  {name}: {getattr(now, name) or '-'}")
+
+
+def _warn_of(language: str) -> None:
+    """Say so if there are no templates in ``language``."""
+    known = Texts(settings.read().templates_dir).languages
+    if language not in known:
+        rest = f"what is told comes in {FALLBACK}; there are {', '.join(known)}"
+        click.echo(f"there are no templates in {language}: {rest}", err=True)
 
 
 add_exchange(people, Person)

@@ -6,21 +6,20 @@ from typing import Any
 
 import click
 
-from app import rules_topic
-from app.broker.errors import BrokerError
 from app.cli.finding import Found
 from app.cli.opening import directory
 from app.cli.reporting import configured
+from app.cli.rulebooks import missing, versions
 from app.cli.showing import show_json, show_table
 from app.directory import Snapshot
 from app.directory.snapshot import Considered
 from app.kafka import ReadError
 from app.masking import masked, masked_in
-from schemas.decision import Decision
+from schemas.decision import Decision, Severity
 from schemas.record import instant
 from tables import limits, routing
 from tables.routing import Role
-from tables.rulebook import Rulebook, Version
+from tables.rulebook import Rulebook
 from tables.rules import Rule
 
 COLUMNS = ("person", "role", "channel", "address", "told", "why")
@@ -41,7 +40,8 @@ def route(
     changeover route 3f9c21d0
     changeover route --device ikeja-0042 --rule grid_lost
 
-    Exit code 1: nobody would be told at once.
+    Exit code 1: nobody would be told at once; a silence or quiet hours hold it back, or nobody is
+    reached.
     """
     if bool(notification) == bool(device) or bool(device) != bool(rule):
         raise click.UsageError("name a notification, or --device and --rule")
@@ -53,10 +53,17 @@ def route(
         snapshot = opened.snapshot()
     severity = decision.severity if decision else found.severity
     considered = snapshot.consider(on, severity, found.channels)
+    now = datetime.now(UTC)
+    silenced = snapshot.silenced(on, found.name, now)
     told = _told(considered)
-    rows = [_row(snapshot, each, told[each], reveal=reveal) for each in considered]
-    silenced = snapshot.silenced(on, found.name, datetime.now(UTC))
-    silence = "" if silenced is None else f"silenced by {silenced.author} until {silenced.until}"
+    if silenced is not None:
+        told = {each: _late(when, "when the silence ends") for each, when in told.items()}
+    quiet = {} if severity is Severity.CRITICAL else _quiet(snapshot, considered, now)
+    told |= {each: _late(told[each], "after quiet hours") for each in quiet}
+    rows = [_row(each, told[each], quiet.get(each, ""), reveal=reveal) for each in considered]
+    silence = ""
+    if silenced is not None:
+        silence = f"silenced by {silenced.author} until {silenced.until:%Y-%m-%dT%H:%M:%SZ}"
     if as_json:
         people = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         what = {"device": on, "rule": found.name, "severity": severity}
@@ -92,15 +99,28 @@ def _told(considered: tuple[Considered, ...]) -> dict[Considered, str]:
     return {each: of(each) for each in considered}
 
 
-def _row(snapshot: Snapshot, considered: Considered, told: str, *, reveal: bool) -> tuple[Any, ...]:
+def _late(told: str, when: str) -> str:
+    """Return when it is told that would be ``told``, if it is held back until ``when``."""
+    return when if told == "at once" else told
+
+
+def _quiet(
+    snapshot: Snapshot, considered: tuple[Considered, ...], now: datetime
+) -> dict[Considered, str]:
+    """Return until when each is not disturbed who has quiet hours now."""
+    found = {}
+    for each in considered:
+        hours = snapshot.people[each.reach.to.person].quiet
+        until_ms = hours and limits.quiet_until_ms(hours, round(now.timestamp() * 1_000))
+        if until_ms and not each.why_not:
+            found[each] = f"quiet until {instant(until_ms):%Y-%m-%dT%H:%M:%SZ}"
+    return found
+
+
+def _row(considered: Considered, told: str, quiet: str, *, reveal: bool) -> tuple[Any, ...]:
     to, reach = considered.reach.to, considered.reach
     why = considered.why_not or f"{reach.role}, {reach.when} by this channel"
-    quiet = snapshot.people[to.person].quiet
-    if quiet is not None and told != "no":
-        now_ms = round(datetime.now(UTC).timestamp() * 1_000)
-        until_ms = limits.quiet_until_ms(quiet, now_ms)
-        if until_ms is not None:
-            why += f"; quiet until {instant(until_ms):%H:%M} UTC, unless it is critical"
+    why += f"; {quiet}" if quiet else ""
     address = to.address
     if not reveal:
         why, address = masked_in(why, to.channel, address), masked(to.channel, address)
@@ -117,18 +137,10 @@ async def _decision(servers: str, notification: str) -> Decision:
 def _rule(servers: str, base: tuple[Rule, ...], device: str, name: str) -> Rule:
     """Return the rule ``name`` as it is in force for ``device`` now."""
     now = datetime.now(UTC)
-    versions = asyncio.run(_versions(servers))
+    applied = versions(servers)
     for stream in sorted({each.stream for each in base}):
-        book = Rulebook(stream, base, versions).at((now, round(now.timestamp() * 1_000)))
+        book = Rulebook(stream, base, applied).at((now, round(now.timestamp() * 1_000)))
         if name in (rules := book.of(device, b"").rules):
             return rules[name]
-    known = ", ".join(sorted(each.name for each in base))
-    raise click.ClickException(f"there is no rule {name}; there are {known}")
-
-
-async def _versions(servers: str) -> list[Version]:
-    try:
-        return (await rules_topic.written(servers)).versions
-    except (ReadError, BrokerError):
-        click.echo("no broker: by the rules file alone", err=True)
-        return []
+    known = {each.name for each in base} | {each.name for each in applied} - {name}
+    raise click.ClickException(missing(name, known))

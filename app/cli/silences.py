@@ -2,16 +2,18 @@
 
 import getpass
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import click
 import msgspec
 
+from app.cli import rulebooks
 from app.cli.exchange import add_exchange
 from app.cli.instants import INSTANT
 from app.cli.opening import directory, remove_entry
 from app.cli.showing import show_json, show_table
-from app.directory import Silence
+from app.directory import DirectoryError, Silence
 from schemas.duration import Duration
 
 
@@ -52,11 +54,15 @@ def add(
         silence=secrets.token_hex(4),
         device=device,
         group=group,
+        all=everything,
         rule=rule,
         until=until or datetime.now(UTC) + _span(lasting or ""),
         author=by,
         reason=reason,
     )
+    (doubt,) = _doubts([entry])
+    if doubt:
+        raise click.ClickException(doubt)
     with directory() as opened:
         opened.put(entry, author=by)
     click.echo(f"silence {entry.silence} until {entry.until:%Y-%m-%dT%H:%M:%SZ}")
@@ -90,8 +96,15 @@ def list_(everything: bool, as_json: bool) -> None:
 @silences.command()
 @click.argument("silence")
 def remove(silence: str) -> None:
-    """End SILENCE now; what it has held back leaves within seconds, unless another covers it."""
-    remove_entry(Silence, silence)
+    """End SILENCE, by its id or how that begins.
+
+    What it has held back leaves within seconds, unless another covers it.
+    """
+    with directory() as opened:
+        found = [each.silence for each in opened.all(Silence) if each.silence.startswith(silence)]
+        if silence not in found and len(found) > 1:
+            raise DirectoryError(f"silence {silence}: {len(found)} begin so; give more of it")
+    remove_entry(Silence, silence if silence in found or not found else found[0])
 
 
 def _span(text: str) -> timedelta:
@@ -101,4 +114,16 @@ def _span(text: str) -> timedelta:
         raise click.BadParameter(str(error), param_hint="--for") from None
 
 
-add_exchange(silences, Silence)
+def _doubts(entries: Sequence[Silence]) -> list[str]:
+    """Return for each of ``entries`` why it would silence nothing, or nothing."""
+    known = rulebooks.names() if any(each.rule for each in entries) else set()
+    return [_doubt(each, known) for each in entries]
+
+
+def _doubt(entry: Silence, known: set[str]) -> str:
+    if entry.until <= datetime.now(UTC):
+        return f"until {entry.until:%Y-%m-%dT%H:%M:%SZ}: that is past"
+    return rulebooks.missing(entry.rule, known) if entry.rule else ""
+
+
+add_exchange(silences, Silence, _doubts)

@@ -9,6 +9,7 @@ import msgspec
 from app import rebuild
 from app.cli.reporting import configured, hint, surroundings, told
 from app.cli.showing import counted, show_json
+from app.kafka import ReadError
 
 
 @click.group(name="tables")
@@ -28,8 +29,10 @@ def show(key: str) -> None:
     \b
     changeover tables show ikeja-0042
     """
-    with told():
+    try:
         found = asyncio.run(rebuild.stored(surroundings().servers))
+    except ReadError as error:
+        raise click.ClickException(str(error)) from None
     states = {
         rebuild.TABLES[source].name: {"offset": each.offset, **rebuild.shown(source, each.state)}
         for (source, of), each in found.items()

@@ -95,6 +95,13 @@ class Changing:
             )
         )
 
+    def noted(self, what: str, end: str) -> list[int]:
+        """Return when, in ms, ``what`` was written down of anything whose key ends so."""
+        ends = ChangeRow.key.endswith(end, autoescape=True)
+        return list(
+            self.session.scalars(select(ChangeRow.at_ms).where(ChangeRow.what == what, ends))
+        )
+
 
 def _json(entry: Entry | None) -> str:
     return "" if entry is None else msgspec.json.encode(entry).decode()

@@ -3,12 +3,15 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 
 from app.directory.models import ContactRow
 
 DIGITS = 6  # as one-time passwords have (RFC 4226, 5.3)
 VALID_MS = 15 * 60_000
 TRIES = 5  # of a million codes: nobody guesses one
+PAUSE_MS = 60_000  # between codes to one address: somebody pays for them, and somebody reads them
+DAY_MS, MOST = 24 * 3_600_000, 5
 
 
 def new_code(row: ContactRow, now_ms: int) -> str:
@@ -16,6 +19,16 @@ def new_code(row: ContactRow, now_ms: int) -> str:
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     row.code_hash, row.code_until_ms, row.code_tries = _hash(row, code), now_ms + VALID_MS, 0
     return code
+
+
+def too_many(sent_ms: Sequence[int], now_ms: int) -> str:
+    """Return why no other code is sent now to an address, or nothing. sent_ms: when others were."""
+    today = [each for each in sent_ms if each > now_ms - DAY_MS]
+    if len(today) >= MOST:
+        return f"{MOST} codes were sent there within a day; wait until tomorrow"
+    if any(each > now_ms - PAUSE_MS for each in today):
+        return "a code was sent there less than a minute ago; wait a minute"
+    return ""
 
 
 def confirmed(row: ContactRow, code: str, now_ms: int) -> str:

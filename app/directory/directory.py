@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app import database
 from app.directory import reading
 from app.directory.changing import Changing
-from app.directory.codes import confirmed, new_code
+from app.directory.codes import confirmed, new_code, too_many
 from app.directory.entries import Contact, DirectoryError, Entry
 from app.directory.migrate import upgrade
 from app.directory.models import ChangeRow, ContactRow, Revision, SuppressionRow
@@ -24,6 +24,7 @@ from schemas.delivery import Channel
 from schemas.record import instant
 
 E = TypeVar("E", bound=Entry)
+CODE = "code"  # what is written down when one is made
 FEW = 20  # entries for which the rows are looked up one by one
 
 
@@ -126,10 +127,15 @@ class Directory:
         """Return a new code that shows, once it is given back, whose address it is.
 
         Raises:
-            DirectoryError: there is no such address.
+            DirectoryError: there is no such address, or there were too many codes for it.
         """
         with self._changing(author) as changing:
-            return new_code(changing.contact(contact), changing.now_ms)
+            row, place = changing.contact(contact), f" {contact.channel} {contact.address}"
+            refused = too_many(changing.noted(CODE, place), changing.now_ms)
+            if refused:
+                raise DirectoryError(f"{contact.person}'s {contact.channel} address: {refused}")
+            changing.note(CODE, contact.key, "", "")
+            return new_code(row, changing.now_ms)
 
     def confirm(self, contact: Contact, code: str, author: str = "") -> None:
         """Take note that ``code`` came back: the address is the person's, and wants to be told.

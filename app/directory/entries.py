@@ -15,6 +15,7 @@ from tables.routing import Role, When
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
 QUIET = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+OFF = "off"
 LONGEST = 200  # characters of a device's name, as in records
 LATEST = 9998  # a year after which an instant may not exist in every zone
 # As browsers check one: HTML, the rule of a valid email address.
@@ -62,7 +63,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Person(Entry, frozen=True, kw_only=True):
     """Somebody who may be told.
 
-    quiet: local times, as 22:00-07:00, between which only what is critical is told; or empty.
+    quiet: local times, as 22:00-07:00, between which only what is critical is told; empty or
+    ``off``: there are none.
     email, sms, push: when to tell by it: one of ``When``, or as critical=always,warning=unanswered,
     for each severity; what is not named is never.
     """
@@ -83,9 +85,9 @@ class Person(Entry, frozen=True, kw_only=True):
         if not LANGUAGE.fullmatch(self.language):
             raise DirectoryError(f"{self.language!r} is no language of ISO 639-1, as en or fr")
         check_zone(self.zone)
-        if self.quiet and not QUIET.fullmatch(self.quiet):
+        if self.quiet not in {"", OFF} and not QUIET.fullmatch(self.quiet):
             raise DirectoryError(f"{self.quiet!r} are no quiet hours, as 22:00-07:00")
-        if self.quiet[:5] == self.quiet[6:] != "":
+        if self.quiet and self.quiet[:5] == self.quiet[6:]:
             raise DirectoryError(f"quiet hours {self.quiet} never end; turn channels off")
         for channel in Channel:
             self.flags(channel)
@@ -97,7 +99,7 @@ class Person(Entry, frozen=True, kw_only=True):
 
     def hours(self) -> Quiet | None:
         """Return the quiet hours, if there are any."""
-        if not self.quiet:
+        if self.quiet in {"", OFF}:
             return None
         begins, _, ends = self.quiet.partition("-")
         return Quiet(from_=begins, to=ends, tz=self.zone)
@@ -173,7 +175,7 @@ class Group(Held, frozen=True, kw_only=True):
 
 
 class Silence(Entry, frozen=True, kw_only=True):
-    """Nothing is told until then. Of a device, of a group's, or, where both are empty, of any.
+    """Nothing is told until then: of a device, of a group's devices, or of all.
 
     rule: of it alone; or empty.
     """
@@ -184,6 +186,7 @@ class Silence(Entry, frozen=True, kw_only=True):
     author: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST)]
     device: Listed = ""
     group: Listed = ""
+    all: bool = False
     rule: Listed = ""
     reason: Listed = ""
 
@@ -196,6 +199,10 @@ class Silence(Entry, frozen=True, kw_only=True):
             raise DirectoryError(f"silence {self.silence}: until must be before {LATEST + 1}")
         if self.device and self.group:
             raise DirectoryError(f"silence {self.silence}: of a device or of a group, not of both")
+        if self.all == bool(self.device or self.group):  # nobody means all by leaving out
+            raise DirectoryError(
+                f"silence {self.silence}: name a device or a group, or say all=true and name none"
+            )
 
     def covers(self, device: str, groups: Iterable[str], rule: str) -> bool:
         """Return whether it is about ``rule`` on ``device``, which is in ``groups``."""

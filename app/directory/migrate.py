@@ -54,6 +54,20 @@ def downgrade(engine: Engine, to: str) -> None:
             raise DatabaseError(f"directory: {error}") from None
 
 
+def check(version: str) -> None:
+    """Return if there is such a ``version``.
+
+    Raises:
+        DatabaseError: there is none.
+    """
+    scripts = ScriptDirectory(str(Path(__file__).with_name("migrations")))
+    known = sorted(each.revision for each in scripts.walk_revisions())
+    if version not in known:
+        raise DatabaseError(
+            f"directory: there is no version {version}; there are {', '.join(known)}"
+        )
+
+
 def versions(engine: Engine) -> tuple[str | None, str | None]:
     """Return which version the tables are of, and which this program is for."""
     with engine.connect() as connection:

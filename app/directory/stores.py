@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.directory.entries import (
+    OFF,
     Contact,
     Device,
     DirectoryError,
@@ -40,6 +41,7 @@ class Known:
         """Look them up in ``session`` when first asked for."""
         self._session = session
         self._ids: dict[str, set[str]] = {}
+        self._folded: dict[tuple[str, str, str], str] | None = None
 
     def check(self, what: str, ids: Iterable[str]) -> None:
         """Return if there are all of ``ids``.
@@ -52,8 +54,24 @@ class Known:
                 add = {"person": "people", "device": "devices", "group": "groups"}[what]
                 raise DirectoryError(f"there is no {what} {each}; `changeover {add} add {each}`")
 
+    def check_twin(self, contact: Contact) -> None:
+        """Return if ``contact`` is not there but for capital letters, which no mailbox minds.
+
+        Raises:
+            DirectoryError: it is.
+        """
+        if self._folded is None:
+            columns = (ContactRow.person_id, ContactRow.channel, ContactRow.address)
+            rows = self._session.execute(select(*columns).where(ContactRow.channel == "email"))
+            self._folded = {_folded(*row): row[2] for row in rows}
+        twin = self._folded.get(_folded(contact.person, contact.channel, contact.address))
+        if twin not in {None, contact.address}:
+            raise DirectoryError(f"{contact.person} has the {contact.channel} address {twin}")
+
     def add(self, entry: Entry) -> None:
         """Take note that ``entry`` is there now."""
+        if self._folded is not None and isinstance(entry, Contact):
+            self._folded[_folded(entry.person, entry.channel, entry.address)] = entry.address
         if entry.what in self._ids:
             self._ids[entry.what].add(entry.key)
 
@@ -104,7 +122,7 @@ class People:
     def write(self, row: PersonRow, entry: Person, known: Known, now_ms: int) -> None:
         """Let ``row`` say what ``entry`` does."""
         row.id, row.name, row.language = entry.person, entry.name or entry.person, entry.language
-        row.zone, row.quiet = entry.zone, entry.quiet
+        row.zone, row.quiet = entry.zone, "" if entry.quiet == OFF else entry.quiet
         row.email, row.sms, row.push = entry.email, entry.sms, entry.push
 
 
@@ -129,6 +147,8 @@ class Contacts:
     def write(self, row: ContactRow, entry: Contact, known: Known, now_ms: int) -> None:
         """Let ``row`` say what ``entry`` does; what was verified stays so."""
         known.check("person", [entry.person])
+        if row.person_id is None and entry.channel is Channel.EMAIL:
+            known.check_twin(entry)
         row.person_id, row.channel, row.address = self.ident(entry)
         if entry.verified and row.verified_ms is None:
             row.verified_ms = now_ms
@@ -190,6 +210,7 @@ class Silences:
             silence=row.id,
             device=row.device_name or "",
             group=row.group_name or "",
+            all=row.device_name is None and row.group_name is None,
             rule=row.rule,
             until=instant(row.until_ms),
             author=row.author,
@@ -217,6 +238,10 @@ STORES: dict[type[Entry], Store[Any]] = {
     Group: Groups(),
     Silence: Silences(),
 }
+
+
+def _folded(person: str, channel: str, address: str) -> tuple[str, str, str]:
+    return person, channel, address.casefold()
 
 
 def _rows(entry: Held, known: Known) -> list[dict[str, Any]]:

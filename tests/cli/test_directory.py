@@ -132,12 +132,80 @@ def test_a_rule_that_reaches_nobody_is_exit_1(house: None) -> None:
     assert run("route --device home").exit_code == 2
 
 
+def test_what_is_held_back_is_not_told_at_once(house: None) -> None:
+    done("people set ann --quiet 00:00-23:59 --zone UTC")
+    quiet = routed()["ann", "sms"]
+    assert quiet[0] == "after quiet hours"
+    assert re.fullmatch(r"owner, always by this channel; quiet until \S+T23:59:00Z", quiet[1])
+    assert run("route --device home --rule grid_lost").exit_code == 1
+    done("route --device home --rule source_none")  # it is critical
+
+    done("silences add --all --for 2h --by eve")
+    assert routed()["ann", "sms"][0] == "when the silence ends"
+    held = run("route --device home --rule source_none")
+    assert held.exit_code == 1
+    assert re.search(r"silenced by eve until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", held.output)
+    assert "at once" not in held.output
+
+
+def test_a_silence_that_would_silence_nothing_is_refused(house: None) -> None:
+    typo = run("silences add --all --for 2h --rule grid_lst")
+    past = run("silences add --all --until 2020-01-01T00:00:00Z")
+
+    assert (typo.exit_code, past.exit_code) == (1, 1)
+    assert "Error: there is no rule grid_lst; there are battery_low, " in typo.output
+    assert past.output == "Error: until 2020-01-01T00:00:00Z: that is past\n"
+    assert json.loads(done("silences list --json --all")) == []
+
+
+def test_what_holds_of_a_person_now_is_said() -> None:
+    done("people add ann")
+    result = run("people set ann --language de")
+
+    assert result.stdout.startswith("person ann\n  name: ann\n  language: de\n  zone: UTC\n")
+    assert result.stderr == (
+        "there are no templates in de: what is told comes in en; there are en, fr\n"
+    )
+    assert "  sms: never\n" in done("people flags ann --sms never")
+
+
+def test_what_is_not_there_or_not_meant_is_said(house: None) -> None:
+    assert run("contacts confirm anne +1 1").output == "Error: there is no person anne\n"
+    assert run("ack a").output == "Error: notification a: give at least 4 characters of its id\n"
+    assert run("tables show home").exit_code == 1
+    assert run("database downgrade 0009").output == (
+        "Error: directory: there is no version 0009; there are 0001, 0002\n"
+    )
+
+
+def test_a_code_is_not_sent_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGEOVER_OUTBOX", str(tmp_path / "outbox"))
+    done("people add ann --sms +2348012345678")
+    done("contacts verify ann +2348012345678")
+
+    assert run("contacts verify ann +2348012345678").output == (
+        "Error: ann's sms address: a code was sent there less than a minute ago; wait a minute\n"
+    )
+    assert len(list((tmp_path / "outbox" / "sms").iterdir())) == 1
+
+
+def test_what_names_people_is_for_its_owner_alone(tmp_path: Path) -> None:
+    done("people add ann --sms +2348012345678")
+    done("contacts verify ann +2348012345678")
+    home = tmp_path / "changeover"
+
+    assert {each.name for each in home.iterdir()} >= {"changeover.db", "outbox"}
+    for each in (home, home / "changeover.db", home / "outbox", home / "outbox" / "sms"):
+        assert each.stat().st_mode & 0o077 == 0, each
+
+
 def test_a_silence_is_shown_and_ended(house: None) -> None:
     added = done("silences add --group ikeja --for 2h --by ann --reason", "the meter is replaced")
     identity = added.split()[1]
     assert f"{identity}\tgroup ikeja\tevery rule" in done("silences list")
-    assert "silenced by ann until" in done("route --device home --rule grid_lost")
-    done("silences remove", identity)
+    assert "silenced by ann until" in run("route --device home --rule grid_lost").output
+    assert run("silences remove 0000-").exit_code == 1
+    done("silences remove", identity[:4])
 
     assert done("silences list").count("\n") == 1
     for wrong in (

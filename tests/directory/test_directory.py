@@ -121,6 +121,8 @@ def test_what_is_put_again_replaces_and_who_goes_is_told_no_more(directory: Dire
         (Silence(silence="s", until=NOW, author="ann", device="nowhere"), "no device nowhere"),
         (Silence(silence="s", until=NOW, author="ann", device="a", group="b"), "not of both"),
         (Silence(silence="s", until=NOW.replace(tzinfo=None), author="ann"), "has no zone"),
+        (Silence(silence="s", until=NOW, author="ann"), "or say all=true"),
+        (Silence(silence="s", until=NOW, author="ann", device="a", all=True), "and name none"),
     ],
 )
 def test_what_cannot_be_is_told_and_nothing_is_changed(
@@ -213,7 +215,7 @@ def test_silences_are_of_a_device_a_group_or_all_and_end(directory: Directory) -
         Device(device="shop"),
         Silence(silence="s1", device="home", rule="lost", until=NOW + hour, author="ann"),
         Silence(silence="s2", group="north", until=NOW + 2 * hour, author="bob"),
-        Silence(silence="s3", rule="low", until=NOW + 3 * hour, author="eve"),
+        Silence(silence="s3", rule="low", all=True, until=NOW + 3 * hour, author="eve"),
     )
     snapshot = directory.snapshot()
 
@@ -276,3 +278,22 @@ def test_flags_that_are_the_same_for_all_are_one_word() -> None:
     assert Person(person="ann", sms="unanswered").flags(SMS) == dict.fromkeys(
         Severity, When.UNANSWERED
     )
+
+
+def test_capital_letters_make_no_other_mailbox(directory: Directory) -> None:
+    directory.put(
+        Person(person="ann"),
+        Person(person="bob"),
+        Contact(person="ann", channel=EMAIL, address="Ann@Example.com"),
+    )
+    twin = Contact(person="ann", channel=EMAIL, address="ann@example.com")
+    with pytest.raises(DirectoryError, match=r"ann has the email address Ann@Example\.com"):
+        directory.put(twin)
+    with pytest.raises(DirectoryError, match="ann has the email address B@x"):
+        directory.put(
+            *(Contact(person="ann", channel=EMAIL, address=each) for each in ("B@x", "b@x"))
+        )
+    directory.put(Contact(person="bob", channel=EMAIL, address="ann@example.com"))
+    directory.put(Contact(person="ann", channel=EMAIL, address="Ann@Example.com", verified=True))
+
+    assert len(directory.all(Contact)) == 2
