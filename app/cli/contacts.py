@@ -120,8 +120,9 @@ def suppress(channel: str, address: str, reason: str) -> None:
     """Send nothing to ADDRESS any more, whoever's it is."""
     with directory() as opened:
         check_address(Channel(channel), address)
-        new = opened.suppress(Channel(channel), address, reason, round(time.time() * 1_000))
-    click.echo(f"suppressed {address}" if new else f"{address} was suppressed already")
+        for each in _spelled(opened, Channel(channel), address):
+            new = opened.suppress(Channel(channel), each, reason, round(time.time() * 1_000))
+            click.echo(f"suppressed {each}" if new else f"{each} was suppressed already")
 
 
 @contacts.command()
@@ -148,6 +149,14 @@ def suppressed(reveal: bool, as_json: bool) -> None:
     else:
         rows = [(each.since, each.channel, each.address, each.reason) for each in every]
         show_table(("since", "channel", "address", "reason"), rows)
+
+
+def _spelled(opened: Directory, channel: Channel, address: str) -> list[str]:
+    """Return ``address`` as people have it: no mailbox minds capital letters."""
+    if channel is not Channel.EMAIL:
+        return [address]
+    every = {each.address for each in opened.all(Contact) if each.channel is channel}
+    return sorted(each for each in every if each.lower() == address.lower()) or [address]
 
 
 def _masked(each: Suppression) -> Suppression:

@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from app.cli.exchange import add_exchange
+from app.cli.exchange import SEPARATORS, add_exchange
 from app.cli.opening import directory, found, put, remove_entry
 from app.cli.roles import add_roles, role_options
 from app.cli.showing import show_json, show_table
@@ -30,6 +30,10 @@ def add(device: str, group: tuple[str, ...], **roles: tuple[str, ...]) -> None:
         if opened.find(Device, device):
             raise DirectoryError(f"there is a device {device} already; `changeover devices grant`")
         put(opened, entry)
+    if SEPARATORS.search(device):
+        click.echo(
+            f"is it called just so in its notifications.config? device = {device!r}", err=True
+        )
 
 
 @devices.command(name="list")

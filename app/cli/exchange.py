@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +39,9 @@ def add_exchange(group: click.Group, kind: type[E], doubts: Doubts[E] | None = N
     @click.argument("file", type=FILE, required=False)
     @click.option("--csv", "as_csv", is_flag=True, help="Without FILE: print CSV.")
     def export(file: Path | None, as_csv: bool) -> None:
+        now = datetime.now(UTC)
         with directory() as opened:
-            entries = opened.all(kind)
+            entries = [entry for entry in opened.all(kind) if not entry.over(now)]
         form = _form(file) if file else ("csv" if as_csv else "json")
         text = _csv(kind, entries) if form == "csv" else _json(entries)
         if file is None:

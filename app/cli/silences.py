@@ -75,7 +75,7 @@ def list_(everything: bool, as_json: bool) -> None:
     """List the silences that last."""
     now = datetime.now(UTC)
     with directory() as opened:
-        every = [each for each in opened.all(Silence) if everything or each.until > now]
+        every = [each for each in opened.all(Silence) if everything or not each.over(now)]
     if as_json:
         show_json([msgspec.to_builtins(each) for each in every])
         return
@@ -121,7 +121,7 @@ def _doubts(entries: Sequence[Silence]) -> list[str]:
 
 
 def _doubt(entry: Silence, known: set[str]) -> str:
-    if entry.until <= datetime.now(UTC):
+    if entry.over(datetime.now(UTC)):
         return f"until {entry.until:%Y-%m-%dT%H:%M:%SZ}: that is past"
     return rulebooks.missing(entry.rule, known) if entry.rule else ""
 

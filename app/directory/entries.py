@@ -47,6 +47,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         name: str = getattr(self, self.what)
         return name
 
+    def over(self, now: datetime) -> bool:
+        """Return whether it says nothing any more."""
+        return False
+
     def check(self) -> None:
         """Return if it can be.
 
@@ -158,7 +162,9 @@ class Device(Held, frozen=True, kw_only=True):
         """Return if it can be."""
         name = self.device
         if not 1 <= len(name) <= LONGEST or name != name.strip() or not name.isprintable():
-            raise DirectoryError(f"{name!r} cannot be a device's name: 1 to {LONGEST} characters")
+            raise DirectoryError(
+                f"{name!r} cannot be a device's name: 1 to {LONGEST} characters, no outer spaces"
+            )
         super().check()
 
 
@@ -203,6 +209,10 @@ class Silence(Entry, frozen=True, kw_only=True):
             raise DirectoryError(
                 f"silence {self.silence}: name a device or a group, or say all=true and name none"
             )
+
+    def over(self, now: datetime) -> bool:
+        """Return whether it has ended."""
+        return self.until <= now
 
     def covers(self, device: str, groups: Iterable[str], rule: str) -> bool:
         """Return whether it is about ``rule`` on ``device``, which is in ``groups``."""

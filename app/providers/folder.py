@@ -74,7 +74,8 @@ def _content(text: Outgoing) -> bytes:
     if text.channel is Channel.EMAIL:
         mail = EmailMessage()
         mail["Message-ID"] = f"<{text.id}@changeover>"
-        mail["References"] = f"<{text.thread}@changeover>"
+        if text.thread != text.id:
+            mail["References"] = f"<{text.thread}@changeover>"
         mail["Date"] = format_datetime(text.at)
         mail["From"] = "changeover@localhost"
         mail["To"] = text.address

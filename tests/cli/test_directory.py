@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from app.broker.ports import free_port
+from app.cli import cli
 from tests.cli.running import done, run
 
 
@@ -63,6 +65,15 @@ def test_a_device_of_nobody_known_is_refused_in_a_sentence() -> None:
     assert result.output == "Error: there is no person zoe; `changeover people add zoe`\n"
 
 
+def test_a_device_whose_name_looks_like_a_mistake_is_added_and_asked_about() -> None:
+    result = CliRunner().invoke(cli, ["devices", "add", "ike ja"])
+
+    assert result.exit_code == 0
+    assert result.stdout == "device ike ja\n"
+    assert "just so in its notifications.config? device = 'ike ja'" in result.stderr
+    assert "no outer spaces" in CliRunner().invoke(cli, ["devices", "add", "ike "]).output
+
+
 def test_roles_are_granted_and_revoked(house: None) -> None:
     done("devices grant home bob owner --first")
     done("devices grant home ann watcher")
@@ -103,6 +114,12 @@ def test_where_nothing_is_sent_is_shown_and_taken_back(house: None) -> None:
 
     assert routed()["ann", "sms"][0] == "at once"
     assert run("contacts release sms +2348012345678").exit_code == 1
+
+
+def test_an_address_is_suppressed_however_it_is_spelled(house: None) -> None:
+    assert done("contacts suppress email Ann@EXAMPLE.com") == "suppressed ann@example.com\n"
+    assert routed()["ann", "email"][0] == "no"
+    assert done("contacts suppress email x@Example.com") == "suppressed x@Example.com\n"
 
 
 def test_who_would_be_told_and_why(house: None) -> None:

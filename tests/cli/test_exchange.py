@@ -1,10 +1,14 @@
 """``export`` and ``import``: all of the directory as files, and files with mistakes."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from app.cli.opening import directory
+from app.directory import Silence
 from tests.cli.running import done, run
 
 
@@ -152,6 +156,15 @@ def test_a_silence_that_nobody_means_is_not_taken_in(
     assert result.exit_code == 1
     assert f"{file}:2: {sentence}" in result.output
     assert json.loads(done("silences export")) == []
+
+
+def test_a_silence_that_is_over_is_not_written(house: None) -> None:
+    past = Silence(silence="s1", until=datetime(2020, 1, 1, tzinfo=UTC), author="ann", all=True)
+    with directory() as opened:
+        lasting = datetime(2099, 1, 1, tzinfo=UTC)
+        opened.put(past, msgspec.structs.replace(past, silence="s2", until=lasting))
+
+    assert [each["silence"] for each in json.loads(done("silences export"))] == ["s2"]
 
 
 def test_a_file_that_cannot_be_written_is_named_itself() -> None:
