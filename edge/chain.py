@@ -235,26 +235,31 @@ class Chain:
                 self.former = None
             elif file in self.files:
                 self.files.remove(file)
-            elif self.files and file.repeats(self.files[-1]):
-                file.start_at(min(file.size, self.files[-1].size), 0)
-                file.repeating = True
+            else:  # of the last one that holds something: an empty one is nobody's copy
+                filled = next((each for each in reversed(self.files) if each.size), None)
+                if filled is not None and file.repeats(filled):
+                    file.start_at(min(file.size, filled.size), 0)
+                    file.copy_of = filled
             self.files.append(file)
 
     def _move_on(self) -> None:
         if self.former is not None:
             self._finish(self.former)
         self.former = done = self.files.popleft()
-        if self.files[0].repeating:
-            self._take_over(done)
+        self._take_over(self.files[0])
         if len(self.files) > 1:
             self._finish(done)  # its name moved twice: who had it open has the next one now
 
-    def _take_over(self, done: HeldFile) -> None:
-        file = self.files[0]
-        file.number, file.repeating = done.number, False
-        if file.read == done.read:
-            file.go_on_from(done)
-            done.start_at(done.read, done.number)
+    @staticmethod
+    def _take_over(file: HeldFile) -> None:
+        """Let ``file`` go on where what it is a copy of was read to."""
+        before, file.copy_of = file.copy_of, None
+        if before is None:
+            return
+        file.number = before.number
+        if file.read == before.read:
+            file.go_on_from(before)
+            before.start_at(before.read, before.number)
 
     def _let_go(self, now_s: float) -> None:
         """Give the former file up once nobody adds to it."""

@@ -28,7 +28,7 @@ class HeldFile:
     size: at the last look. read: of how many bytes. end: of the last whole line that was read.
     number: of that line, from 1. partial: what was read after it, without ``cut`` more bytes.
     linked: whether it still has a name. older: the last files that had its log's name before it.
-    repeating: whether it repeats the file before it up to where it is read.
+    copy_of: the file before it that it repeats up to where it is read.
     """
 
     def __init__(self, path: Path, *, compressed: bool = False) -> None:
@@ -55,7 +55,7 @@ class HeldFile:
         self.print = print_of(self.head)
         self.size = os.fstat(self._fd).st_size
         self.older: tuple[Identity, ...] = ()
-        self.repeating = False
+        self.copy_of: HeldFile | None = None
         self.start_at(0, 0)
 
     @property

@@ -17,6 +17,7 @@ from tests.edge.rotations import (
     LONG_S,
     Follower,
     compress,
+    copy_back,
     copy_truncate,
     numbered,
     put,
@@ -139,7 +140,7 @@ class History(RuleBasedStateMachine):
         if not self.path.exists():
             return
         self.close_old()
-        self.end_line()
+        self.write(1)  # its position names this file, not one of which this is a copy
         self.follower.settle(LONG_S)
         lines = self.path.read_bytes().splitlines(keepends=True)
         kept = b"".join(lines[: max(len(lines) - lost, 0)])
@@ -152,6 +153,17 @@ class History(RuleBasedStateMachine):
         self.write(count)
         self.follower.restart()
         self.follower.settle()
+
+    @rule(off=st.booleans())
+    def put_a_copy_in_its_place(self, *, off: bool) -> None:
+        if self.path.exists() and self.path.stat().st_size >= SURE:
+            self.close_old()
+            self.end_line()
+            if not off:
+                self.follower.step(0.1)
+            copy_back(self.path)
+            if off:
+                self.follower.restart()
 
     @precondition(lambda self: not numbered(self.path, 1).exists())
     @rule()
