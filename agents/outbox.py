@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +49,10 @@ async def recovered() -> None:
 
 async def send() -> None:
     """Send for ever what may be sent; an error ends the process, which begins anew."""
+    with suppress(
+        SQLAlchemyError
+    ):  # who wants no more is asked of it; it is read as soon as it can be
+        await people.snapshot()
     try:
         async with asyncio.TaskGroup() as group:
             for courier in post.couriers.values():
