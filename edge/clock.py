@@ -41,6 +41,11 @@ class Step(msgspec.Struct, frozen=True):
     since: datetime
 
 
+def set_by(at: datetime, was: datetime, is_: datetime, since: datetime) -> datetime:
+    """Return what ``at`` is after a step: no later than ``is_``, or nothing would pass it by."""
+    return min(at + (is_ - was) if at >= since else at, is_)
+
+
 class Carried(msgspec.Struct, frozen=True):
     """What survives a restart: the clock called ``boot_s`` of ``boot`` ``at``.
 
@@ -76,10 +81,10 @@ class StreamClock:
             return
         newest = reading.wall if last is None else max(last, reading.wall)
         behind = reading.wall < max(newest, PLAUSIBLE) and not reading.synchronised
-        begin = newest if behind else reading.wall
-        same = before is not None and before.carried and behind  # nobody knew in between
-        since = before.since if same and before is not None else begin
-        self._state = Carried(begin, reading.boot_s, reading.boot, since, behind)
+        ahead = reading.synchronised and reading.wall < newest  # the last stamp was wrong
+        same = before is not None and (ahead or (before.carried and behind))  # nobody knew
+        since = before.since if same and before is not None else newest
+        self._state = Carried(newest, reading.boot_s, reading.boot, since, behind)
 
     @property
     def state(self) -> Carried:

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from edge import control, systemd, texting
-from edge.clock import Carried, StreamClock
+from edge.clock import Carried, Step, StreamClock
 from edge.commands import Commands
 from edge.decider import DECIDED
 from edge.internet import Probe, parse_target
@@ -167,15 +167,19 @@ class Following:
     def _look_at_clock(self) -> None:
         step = self._stream.look(self._edge.clock.read())
         if step is not None:
-            self._set_clock(step.was, step.is_, step.since)
+            self._set_clock(step)
+        self._keep_clock()
+
+    def _set_clock(self, step: Step) -> None:
+        log.warning("clock_set", was=step.was.isoformat(), now=step.is_.isoformat())
+        settle = self._config.settle
+        self._edge.pump.clock_set(step.was - settle, step.is_ - settle, step.since)
+        self._keep_clock()  # in the same transaction, else it would be told twice
+
+    def _keep_clock(self) -> None:
         if self._stream.state is not self._kept_clock:
             self._kept_clock = self._stream.state
             self._edge.ledger.keep(CLOCK, msgspec.json.encode(self._kept_clock))
-
-    def _set_clock(self, was: datetime, is_: datetime, since: datetime) -> None:
-        log.warning("clock_set", was=was.isoformat(), now=is_.isoformat())
-        ledger, settle = self._edge.ledger, self._config.settle
-        ledger.add(ledger.stamper.clock_set(was - settle, is_ - settle, since))
 
     async def _offline_run(self) -> None:
         """Claim and text once the logs are read: nothing is stamped ahead of a line."""
@@ -191,7 +195,7 @@ class Following:
             if time is not None:
                 step = self._stream.set(self._edge.clock.read(), time)
                 if step is not None:
-                    self._set_clock(step.was, step.is_, step.since)
+                    self._set_clock(step)
                     self._edge.woken.set()
             await asyncio.sleep(LONGEST_S)
 

@@ -130,6 +130,15 @@ class Ledger:
             fields = {"notification": notification, "outcomes": outcomes}
             self.add([self.stamper.made(job.stream, Sim, at, **fields, reason="; ".join(reasons))])
 
+    @property
+    def positions(self) -> dict[str, Position]:
+        """Return how far each log was taken, also where that is not stored yet."""
+        return self.spool.positions | self._positions
+
+    def place(self, positions: Mapping[str, Position]) -> None:
+        """Hold ``positions`` ready for the next transaction."""
+        self._positions.update(positions)
+
     def keep(self, name: str, value: bytes) -> None:
         """Hold ``value`` ready to be kept under ``name`` in the next transaction."""
         self._kept[name] = value

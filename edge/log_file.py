@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge.chain import Chain
+from edge.clock import set_by
 from edge.held_file import HeldFile
 from edge.identity import Identity, Print
 from edge.merge import AHEAD
@@ -151,6 +152,16 @@ class LogFile:
                 file.size = file.read
         self.behind = self._chain.unread > 0
 
+    def clock_set(self, was: datetime, is_: datetime, since: datetime) -> None:
+        """Let what was read count as of the right time, once the clock is set."""
+        if self._counted_at is not None:
+            self._counted_at = set_by(self._counted_at, was, is_, since)
+        before = FIRST
+        for entry in self.queue:
+            if entry.at != FIRST:
+                before = max(before, set_by(entry.at, was, is_, since))
+                entry.key = (before, self._rank)
+
     def finish(self) -> None:
         """Take what has no end in a rotated file for a line, without waiting for the rest."""
         if self._chain.former is not None and not self.behind:
@@ -210,12 +221,16 @@ class LogFile:
                 raw = raw[:KEPT]
         else:
             raw = b""
-            at = item.at
-            if self._latest is not None and at > self._latest + AHEAD:
-                at, future = self._latest, True
-            if self._counted_at is None or at > self._counted_at:
-                self._counted_at = at
+            at = self._in_time(item.at)
+            future = at != item.at
+            before = self._counted_at
+            self._counted_at = at if before is None else max(at, self._in_time(before))
         self._queue(file, item, raw, file.end + ahead, future=future)
+
+    def _in_time(self, at: datetime) -> datetime:
+        """Return ``at``, or the clock's time if it is too far ahead of that to be right."""
+        latest = self._latest
+        return at if latest is None or at <= latest + AHEAD else latest
 
     def _queue(
         self, file: HeldFile, item: ParsedLine | Bad, raw: bytes, mark: int, *, future: bool

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from edge.clock import set_by
 from edge.decider import DECIDED
 from edge.ledger import Ledger
 from edge.log_file import FIRST, Entry, Position
@@ -105,6 +108,22 @@ class Pump:
             self._ledger.follow(self._rules, at)
             self._rules = None
             self._happened = at  # a policy is an event, and who starts may come from an outage
+
+    def clock_set(self, was: datetime, is_: datetime, since: datetime) -> None:
+        """Tell that the clock was wrong since ``since``; the next step stores it.
+
+        Where the logs had come to moves along, else their next lines would count ahead of time.
+        """
+        self._ledger.add(self._stamper.clock_set(was, is_, since))
+        self._happened = is_
+        self.tail.clock_set(was, is_, since)
+        self._ledger.place(
+            {
+                log: msgspec.structs.replace(place, counted_at=set_by(at, was, is_, since))
+                for log, place in self._ledger.positions.items()
+                if (at := place.counted_at) is not None
+            }
+        )
 
     def online(self, online: bool, horizon: datetime) -> None:
         """Tell that the internet came or went; the next step stores it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from edge.clock import set_by
 from edge.parse import ActiveLine, ParsedLine, ReadingLine, TransitionLine, WindowLine
 from edge.windows import Opening, Windows
 from schemas import topics
@@ -132,9 +133,7 @@ class Stamper:
         events = [
             self._event(stream, Clock, was, was=was, is_=is_, from_=since) for stream in DECIDED
         ]
-        state.last = {
-            stream: at + (is_ - was) if at >= since else at for stream, at in state.last.items()
-        }
+        state.last = {stream: set_by(at, was, is_, since) for stream, at in state.last.items()}
         state.reached = is_
         state.look_at = is_  # another time of day: what is open may be another
         return events + self.advance(is_)

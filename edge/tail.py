@@ -63,6 +63,11 @@ class Tail:
         for log in self._logs:
             log.fill(latest)
 
+    def clock_set(self, was: datetime, is_: datetime, since: datetime) -> None:
+        """Let what waits count as of the right time: what was ``was`` is ``is_``."""
+        for log in self._logs:
+            log.clock_set(was, is_, since)
+
     def earliest(self) -> datetime | None:
         """Return the instant of the first waiting line; None when none waits."""
         return min((log.queue[0].at for log in self._logs if log.queue), default=None)

@@ -100,11 +100,21 @@ def test_a_synchronised_clock_is_believed_also_when_it_is_behind(seconds: float)
     assert not clock.carried
 
 
-def test_a_boot_with_a_synchronised_clock_behind_the_last_stamp_has_the_time() -> None:
-    clock = StreamClock(reading(1, later(-500), synchronised=True), NOW)
+def test_a_boot_with_a_synchronised_clock_behind_the_last_stamp_tells_the_step() -> None:
+    right = reading(1, later(-500), synchronised=True)
+    clock = StreamClock(right, NOW)
 
+    assert clock.look(right) == Step(NOW, later(-500), NOW)
     assert clock.now(reading(1, AGES_AGO)) == later(-500)
     assert not clock.carried
+
+
+def test_a_boot_that_was_ahead_is_blamed_by_one_that_has_the_time() -> None:
+    ahead = StreamClock(reading(1, later(3_600)), None)
+    right = reading(2, later(90), synchronised=True, boot="two")
+    again = restarted(ahead, right, later(3_660))
+
+    assert again.look(right) == Step(later(3_660), later(90), later(3_600))
 
 
 def test_the_network_is_believed_until_there_is_something_better() -> None:
