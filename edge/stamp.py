@@ -43,7 +43,10 @@ class View(msgspec.Struct, frozen=True):
 
 
 class InForce(msgspec.Struct, frozen=True):
-    """The windows of one source, and the instant their lines count at."""
+    """The windows of one source, and the time that their lines carry.
+
+    That is not when they count: while a clock is behind all lines count at one instant.
+    """
 
     at: datetime
     openings: tuple[Opening, ...]
@@ -177,8 +180,8 @@ class Stamper:
         self._reach(at)
         opening = line.opening
         held = self.state.windows.get(opening.of)
-        same = held.openings if held is not None and held.at == at else ()
-        self.state.windows[opening.of] = InForce(at, (*same, opening))
+        same = held.openings if held is not None and held.at == line.at else ()
+        self.state.windows[opening.of] = InForce(line.at, tuple(dict.fromkeys((*same, opening))))
         self._windows = _windows(self.state)
         self.state.look_at = self._now(at)  # once the lines of this instant are all taken
         fields = {

@@ -1,8 +1,8 @@
 """Operating windows: when a source is meant to run. Pure.
 
 A window opens on the days it names and holds ``[open, close)``; local times become instants by its
-own zone. Lines of a source that carry its newest timestamp hold together; a newer one replaces
-them all.
+own zone. The last line of a source holds, together with those just before it that carry the same
+time.
 """
 
 from collections.abc import Iterable, Iterator

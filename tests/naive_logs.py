@@ -49,12 +49,16 @@ class Span(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """Something at an instant; sorts by instant, then log, then line."""
+    """Something at an instant; sorts by instant, then log, then line.
+
+    written: the time that its line carries.
+    """
 
     at: datetime
     log: int
     line: int
     what: Any
+    written: datetime
 
 
 def read(
@@ -69,7 +73,7 @@ def read(
     ends = [entry.at for entry in entries] + ([until] if until is not None else [])
     walk = _Walk(device)
     if ends:
-        changes = [Entry(at, CHANGES, 0, None) for at in _changes(entries, max(ends))]
+        changes = [Entry(at, CHANGES, 0, None, at) for at in _changes(entries, max(ends))]
         for entry in sorted([*entries, *changes], key=lambda entry: entry[:3]):
             walk.take(entry)
         walk.tick(max(ends))
@@ -88,10 +92,10 @@ class _Walk:
         self._said: tuple[Source | None, bool | None, tuple[str, ...]] = (None, None, ())
 
     def take(self, entry: Entry) -> None:
-        at, log, line, what = entry
+        at, log, line, what, written = entry
         if log == WINDOWS:
-            since, spans = self._lines.get(what.source, (at, []))
-            self._lines[what.source] = (at, [*spans, what] if since == at else [what])
+            before, spans = self._lines.get(what.source, (written, []))
+            self._lines[what.source] = (written, [*spans, what] if before == written else [what])
         elif log == CHANGES:
             self._open = {name: _is_open(spans, at) for name, (_, spans) in self._lines.items()}
             if self._turned():
@@ -161,7 +165,8 @@ def _parsed(raw: bytes, log: int, number: int) -> Entry:
     if len(raw) > LONGEST_LINE or b"\0" in raw:
         raise ValueError("not a line of text")
     stamp, rest = raw.decode("utf-8").strip().split(maxsplit=1)
-    return Entry(_instant(stamp), log, number, READERS[log](_fields(rest)))
+    at = _instant(stamp)
+    return Entry(at, log, number, READERS[log](_fields(rest)), at)
 
 
 def _instant(text: str) -> datetime:

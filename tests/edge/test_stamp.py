@@ -122,6 +122,28 @@ def test_a_newer_window_replaces_all_of_its_source() -> None:
     ]
 
 
+def in_force(fold: Stamper) -> list[tuple[str, str]]:
+    return [(each.from_, each.to) for each in fold.state.windows[GENERATOR].openings]
+
+
+def test_windows_written_while_the_clock_is_behind_replace_those_before() -> None:
+    fold = stamper()
+    fold.line(window(100, "generator", "06:00", "09:00"), at(100))
+    for boot in range(3):
+        fold.line(window(boot, "generator", "18:00", "20:00"), at(100))
+        fold.line(window(boot, "generator", "21:00", "23:00"), at(100))
+
+    assert in_force(fold) == [("18:00", "20:00"), ("21:00", "23:00")]
+
+
+def test_a_window_that_stands_twice_is_kept_once() -> None:
+    fold = stamper()
+    for _ in range(3):
+        fold.line(window(5, "generator", "06:00", "09:00"), at(5))
+
+    assert in_force(fold) == [("06:00", "09:00")]
+
+
 def test_an_active_line_has_a_stream_of_its_own() -> None:
     assert told(active(1)) == [("active", "Active", 1, 1, None, None, ())]
 
