@@ -11,7 +11,7 @@ from edge.clock import set_by
 from edge.held_file import HeldFile
 from edge.identity import Identity, Print
 from edge.merge import AHEAD
-from edge.parse import LOGS, LONGEST_LINE, Bad, ParsedLine, parse
+from edge.parse import KEPT, LOGS, LONGEST_LINE, Bad, ParsedLine, parsed
 from edge.position import Place, Position
 from edge.recent import Recent, recent
 
@@ -20,7 +20,6 @@ __all__ = ["Entry", "LogFile", "Place", "Position"]
 FIRST = datetime(1, 1, 1, tzinfo=UTC)  # where a log begins with what is no line
 CHUNK = 32_768
 QUEUE = 200
-KEPT = 524_288  # of one line; more would not fit a Kafka record
 
 Key = tuple[datetime, int]
 
@@ -211,21 +210,23 @@ class LogFile:
         length = len(raw) + file.cut
         file.end += length + line_end
         file.number += 1
-        item = parse(self.name, file.number, raw, self._zone)
-        if item is None:
-            return
-        future = False
-        if isinstance(item, Bad):
-            if length > LONGEST_LINE and (file.cut or length > KEPT):
-                item = Bad(f"the line is {length:,} bytes long; the first {KEPT:,} are kept")
-                raw = raw[:KEPT]
-        else:
-            raw = b""
-            at = self._in_time(item.at)
-            future = at != item.at
-            before = self._counted_at
-            self._counted_at = at if before is None else max(at, self._in_time(before))
-        self._queue(file, item, raw, file.end + ahead, future=future)
+        found = parsed(self.name, file.number, raw, self._zone)
+        future = any(self._count(item.at) for item, _ in found if not isinstance(item, Bad))
+        # What stands in one line counts at one instant: its position is stored with all of it.
+        for item, part in found:
+            if not isinstance(item, Bad):
+                self._queue(file, item, b"", file.end + ahead, future=future)
+            elif length > LONGEST_LINE and (file.cut or length > KEPT):
+                bad = Bad(f"the line is {length:,} bytes long; the first {KEPT:,} are kept")
+                self._queue(file, bad, part[:KEPT], file.end + ahead, future=False)
+            else:
+                self._queue(file, item, part, file.end + ahead, future=False)
+
+    def _count(self, own: datetime) -> bool:
+        """Let the log come to a line of the time ``own``; return whether that has not come yet."""
+        at, before = self._in_time(own), self._counted_at
+        self._counted_at = at if before is None else max(at, self._in_time(before))
+        return at != own
 
     def _in_time(self, at: datetime) -> datetime:
         """Return ``at``, or the clock's time if it is too far ahead of that to be right."""

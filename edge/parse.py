@@ -33,6 +33,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 YEARS = (1970, 2999)  # beyond them no clock is right, and deadlines would overflow
 SHOWN = 60
 LONGEST_LINE = 65_536
+KEPT = 524_288  # of one line; more would not fit a Kafka record
 BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it; it says nothing
 
 
@@ -102,6 +103,24 @@ class ActiveLine(Line, frozen=True):
 
 
 ParsedLine = WindowLine | TransitionLine | ReadingLine | ActiveLine
+
+
+def parsed(
+    log: str, number: int, raw: bytes, tz: tzinfo = UTC
+) -> list[tuple[ParsedLine | Bad, bytes]]:
+    """Return what stands in the line ``raw``, each with its bytes: one, or none if it is blank.
+
+    Two, of one number, where NUL bytes stand before a fact: some file systems leave them after a
+    power cut, and what is written next follows without a line end. They are malformed, with all
+    before them, and count as a line of their own; so nothing is left out and nothing told twice.
+    """
+    item = parse(log, number, raw, tz)
+    if isinstance(item, Bad) and b"\0" in raw and len(raw) < KEPT:
+        start = raw.rindex(b"\0") + 1
+        fact = parse(log, number, raw[start:], tz)
+        if isinstance(fact, Line):
+            return [(Bad("the line begins with NUL bytes"), raw[:start]), (fact, raw[start:])]
+    return [] if item is None else [(item, raw)]
 
 
 def parse(log: str, number: int, raw: bytes, tz: tzinfo = UTC) -> ParsedLine | Bad | None:

@@ -29,7 +29,8 @@ IDLE = 4  # times as long is a tick when nothing has happened for so long
 class Pump:
     """Moves lines from ``tail`` to the ledger.
 
-    lines: how many, malformed ones included. bad: the newest of those: where, and what is wrong.
+    lines: how many, malformed ones included; ``edge.parse.parsed`` says what counts for one.
+    bad: the newest malformed one: where, and what is wrong.
     """
 
     def __init__(

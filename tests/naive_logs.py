@@ -162,7 +162,8 @@ def _counted(file: Path, log: int) -> list[Entry]:
 
 
 def _parsed(raw: bytes, log: int, number: int) -> Entry:
-    if len(raw) > LONGEST_LINE or b"\0" in raw:
+    raw = raw.rpartition(b"\0")[2]  # what a power cut left before it
+    if len(raw) > LONGEST_LINE:
         raise ValueError("not a line of text")
     stamp, rest = raw.decode("utf-8").strip().split(maxsplit=1)
     at = _instant(stamp)

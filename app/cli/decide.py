@@ -15,7 +15,7 @@ from app import rules_file, settings
 from app.cli.instants import INSTANT
 from edge.config import CONFIG_NAME, ConfigError, load
 from edge.merge import merged
-from edge.parse import LOGS, Bad, ParsedLine, parse
+from edge.parse import LOGS, Bad, ParsedLine, parsed
 from edge.stamp import Stamper
 from edge.stamp import State as StampState
 from schemas import codec, topics
@@ -81,15 +81,13 @@ class Replay:
             if not raw.endswith(b"\n"):  # it is still being written: a tail would wait too
                 click.echo(f"{file.name}:{number}: the line has no end yet, left out", err=True)
                 return
-            line = parse(log, number, raw, self._tz)
-            if line is None:
-                continue
-            self.lines += 1
-            if isinstance(line, Bad):
-                self.malformed += 1
-                click.echo(f"{self._directory / log}:{number}: {line.reason}", err=True)
-            else:
-                yield line
+            for line, _ in parsed(log, number, raw.removesuffix(b"\n"), self._tz):
+                self.lines += 1
+                if isinstance(line, Bad):
+                    self.malformed += 1
+                    click.echo(f"{self._directory / log}:{number}: {line.reason}", err=True)
+                else:
+                    yield line
 
 
 @click.command(name="decide")

@@ -64,6 +64,18 @@ def test_decide_prints_decisions_and_names_bad_lines(tmp_path: Path) -> None:
     assert "1 malformed of 2 lines" in result.stderr
 
 
+def test_decide_reads_a_line_after_the_nul_bytes_of_a_power_cut(tmp_path: Path) -> None:
+    lines = b"2026-01-01T00:00:00Z from=none to=grid\n\0\0\0" + (
+        b"2026-01-01T00:01:00Z from=grid to=none\n"
+    )
+    (tmp_path / "Transition.log").write_bytes(lines)
+    result = run("decide", str(tmp_path), "--until", "2026-01-01T00:02:00Z")
+
+    assert '"source_none"' in result.stdout
+    assert "Transition.log:2: the line begins with NUL bytes" in result.stderr
+    assert "1 malformed of 3 lines" in result.stderr
+
+
 def test_decide_takes_the_device_from_the_configuration_and_rules_from_a_file(
     tmp_path: Path,
 ) -> None:

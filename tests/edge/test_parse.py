@@ -19,6 +19,7 @@ from edge.parse import (
     TransitionLine,
     WindowLine,
     parse,
+    parsed,
 )
 from edge.windows import Opening
 from schemas.events import Source
@@ -165,6 +166,31 @@ def test_no_bytes_raise(log: str, raw: bytes) -> None:
 @given(st.sampled_from(list(LOGS)), st.text())
 def test_no_text_after_a_time_raises(log: str, text: str) -> None:
     parse(log, 1, f"{TIME} {text}".encode(errors="replace"))
+
+
+NULS = b"\0" * 100_000
+
+
+@pytest.mark.parametrize("left", [b"\0", NULS, b"2019-11-02T14:0" + NULS, b"\xff\0"])
+def test_a_line_after_nul_bytes_is_told_apart_from_them(left: bytes) -> None:
+    found = parsed("probeEnergy.log", 7, left + READING.encode())
+
+    assert found == [
+        (Bad("the line begins with NUL bytes"), left),
+        (parse("probeEnergy.log", 7, READING.encode()), READING.encode()),
+    ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"\0", NULS, READING.encode() + b"\0", b"\0rubbish", NULS * 6 + READING.encode(), b"rubbish"],
+)
+def test_what_no_fact_follows_is_one_malformed_line(raw: bytes) -> None:
+    assert parsed("probeEnergy.log", 7, raw) == [(parse("probeEnergy.log", 7, raw), raw)]
+
+
+def test_a_blank_line_holds_nothing() -> None:
+    assert parsed("probeEnergy.log", 7, b" \r") == []
 
 
 def quoted(value: str) -> str:

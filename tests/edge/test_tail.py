@@ -7,7 +7,7 @@ import pytest
 
 from edge import log_file
 from edge.log_file import Entry, Position
-from edge.parse import Bad
+from edge.parse import Bad, TransitionLine
 from edge.tail import Tail
 from tests.edge.logs import (
     ACTIVE,
@@ -124,6 +124,22 @@ def test_a_malformed_line_keeps_its_bytes(tmp_path: Path) -> None:
 
     assert isinstance(entry.item, Bad)
     assert entry.raw == b"\xff\r"
+
+
+def test_a_line_after_a_power_cut_is_stored_with_the_nul_bytes_before_it(tmp_path: Path) -> None:
+    append(tmp_path, TRANSITIONS, transition_text(1, "grid"))
+    append(tmp_path, TRANSITIONS, b"\0" * 100 + transition_text(60, "none").encode())
+    append(tmp_path, READINGS, reading_text(30))
+
+    _, _, nuls, fact = drained(tail(tmp_path))
+
+    assert (nuls.raw, nuls.at, nuls.number, fact.number) == (b"\0" * 100, at(60), 2, 2)
+    assert isinstance(fact.item, TransitionLine)
+    assert fact.item.to == "none"
+    assert nuls.position == fact.position
+    assert [entry.log for entry in drained(tail(tmp_path, {TRANSITIONS: fact.position}))] == [
+        READINGS
+    ]
 
 
 def test_a_shortened_log_is_read_from_its_beginning(tmp_path: Path) -> None:

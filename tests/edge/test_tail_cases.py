@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import log_file
-from edge.parse import LONGEST_LINE
+from edge.parse import KEPT, LONGEST_LINE
 from tests.edge.logs import reading_text
 from tests.edge.rotations import (
     LONG_S,
@@ -332,9 +331,9 @@ def renamed_with_half_a_line_that_is_never_finished(
 @case
 def lines_over_64_kib_and_over_what_is_kept(tail: Follower, lines: Iterator[bytes]) -> list[bytes]:
     long = b"a" * (LONGEST_LINE + 1) + b"\n"
-    longer = b"b" * (log_file.KEPT + 1_000)
+    longer = b"b" * (KEPT + 1_000)
     write(tail.path, [next(lines), long, longer + b"\n", next(lines)])
-    return [_first(lines, 1), long, longer[: log_file.KEPT], _first(lines, 2)]
+    return [_first(lines, 1), long, longer[:KEPT], _first(lines, 2)]
 
 
 def _first(_lines: Iterator[bytes], number: int) -> bytes:

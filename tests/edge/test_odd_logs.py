@@ -1,0 +1,70 @@
+"""Logs as wrong clocks and power cuts leave them: three ways to read them agree."""
+
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.cli.decide import Replay
+from edge.spool import Spool
+from schemas.codec import encode
+from tables.rules import default
+from tests import naive, naive_logs
+from tests.edge.benches import Bench
+from tests.edge.logs import (
+    READINGS,
+    TRANSITIONS,
+    reading_text,
+    records,
+    transition_text,
+    without_run,
+)
+
+ODD = {
+    "NUL bytes before lines": {
+        TRANSITIONS: transition_text(1, "grid") + "\0" * 99 + transition_text(60, "none"),
+        READINGS: "2026-01-0\0\0" + reading_text(400) + "\0rubbish\n" + reading_text(500),
+    },
+}
+
+odd = pytest.mark.parametrize("logs", ODD.values(), ids=ODD)
+
+
+def write(folder: Path, logs: dict[str, str]) -> None:
+    for log, text in logs.items():
+        (folder / log).write_text(text)
+
+
+def without_numbers(stream: str, record: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    kept = without_run(record)
+    return stream, {
+        name: value for name, value in kept.items() if name not in {"device", "backlog"}
+    }
+
+
+@odd
+def test_the_edge_tells_what_the_plain_reader_finds(tmp_path: Path, logs: dict[str, str]) -> None:
+    write(tmp_path, logs)
+    with Spool(tmp_path / "spool.db", "home") as spool:
+        bench = Bench(tmp_path, spool)
+        bench.pump.tail.look(0)
+        while bench.pump.drain():
+            pass
+        bench.pump.close(None)
+        told = [without_numbers(*each) for each in records(spool)]
+
+    for stream, events in naive_logs.read(tmp_path).items():
+        expected = [without_numbers(stream, msgspec.json.decode(encode(each))) for each in events]
+        assert [each for each in told if each[0] == stream] == expected
+
+
+@odd
+def test_decide_decides_what_the_plain_reader_does(tmp_path: Path, logs: dict[str, str]) -> None:
+    write(tmp_path, logs)
+    events = naive_logs.read(tmp_path, None, "home")
+    both = (naive.decisions(default(), "home", each, events[each]) for each in events)
+    expected = sorted(chain.from_iterable(both), key=lambda each: (each.at, each.rule))
+
+    assert Replay(tmp_path, "home").decisions(default()) == expected
