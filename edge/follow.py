@@ -1,6 +1,7 @@
 """The edge beside its logs, for ever: one loop that steps, and what runs beside it."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -148,7 +149,7 @@ class Following:
             if self._online is not None:
                 edge.pump.online(self._online, horizon)
                 self._online = None
-            behind = edge.pump.step(now_s, horizon)
+            more = edge.pump.step(now_s, horizon)
         except CorruptError:  # only the next start sets it aside, and begins a new one
             raise
         except SpoolError as error:
@@ -157,12 +158,20 @@ class Following:
         self._complained_s = -COMPLAIN_EVERY_S
         self._say_malformed(now_s)
         edge.wake_shipper()
-        if behind:
+        if more:
             return 0
-        self._caught_up.set()
-        settles_s = edge.pump.tail.settles_at_s
-        waits = [LONGEST_S, every_s, (edge.pump.due(horizon) - horizon).total_seconds()]
-        return max(0.001, min(waits if settles_s is None else [*waits, settles_s - now_s]))
+        if not edge.pump.tail.behind:
+            self._caught_up.set()
+        return max(0.001, min(self._waits(now_s, horizon, every_s)))
+
+    def _waits(self, now_s: float, horizon: datetime, every_s: float) -> Iterator[float]:
+        """Yield the seconds until each thing that there may be to do next."""
+        pump = self._edge.pump
+        yield from (LONGEST_S, every_s)
+        if (settles_s := pump.tail.settles_at_s) is not None:
+            yield settles_s - now_s
+        if (due := pump.due(horizon)) is not None:
+            yield (due - horizon).total_seconds()
 
     def _look_at_clock(self) -> None:
         step = self._stream.look(self._edge.clock.read())

@@ -62,7 +62,8 @@ class Pump:
         if not self.tail.behind:
             self._pass(self.until(horizon))
         self._commit(entries)
-        return self.tail.behind
+        # A log whose queue is full is read on only when the lines in it have settled.
+        return self.tail.behind and bool(entries)
 
     def drain(self) -> bool:
         """Spool what can be put in order without waiting; return whether there is more.
@@ -94,8 +95,13 @@ class Pump:
         earliest = self.tail.earliest()
         return horizon if earliest is None else min(horizon, earliest - MICROSECOND)
 
-    def due(self, horizon: datetime) -> datetime:
-        """Return the time at which a step has something to do again, if no log grows."""
+    def due(self, horizon: datetime) -> datetime | None:
+        """Return the time at which a step has something to do again, if no log grows.
+
+        None: not before the lines that wait have settled.
+        """
+        if self.tail.behind or self.until(horizon) < horizon:
+            return None
         state = self._stamper.state
         instants = [self._next_tick(stream, horizon) for stream in DECIDED]
         instants += self._wakes().values()

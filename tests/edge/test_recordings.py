@@ -65,8 +65,8 @@ def live(history: Path, folder: Path) -> list[Decision]:
 
         now = began
         for at, log, raw in written:
-            while (due := pump.due(now - SETTLE) + SETTLE) < at:
-                now = max(due, now + timedelta(seconds=1))
+            while (due := pump.due(now - SETTLE)) is not None and due + SETTLE < at:
+                now = max(due + SETTLE, now + timedelta(seconds=1))
                 step(now)
             now = max(now, at)
             with (folder / log).open("ab") as file:
