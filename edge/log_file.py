@@ -2,6 +2,7 @@
 
 from collections import deque
 from datetime import UTC, datetime, tzinfo
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -92,6 +93,7 @@ class LogFile:
         self._chain = Chain(path, position, self._finish, self._cut)
         self._zone = zone
         self._counted_at = position.counted_at if position else None
+        self._before: datetime | None = None  # what the lines before the last one counted at
         self._rank = tuple(LOGS).index(path.name)
         self._begun = position.offset if position else 0
         self._passed = 0
@@ -100,6 +102,7 @@ class LogFile:
         self._fresh = position is None
         self._backlog_to = position.backlog if position else 0
         self._latest: datetime | None = None
+        self._history = False
         self._at: HeldFile
         self._origin: Origin
         self._former: Place | None
@@ -137,12 +140,13 @@ class LogFile:
         if noted > (self._marks[-1][1] if self._marks else self._settled):
             self._marks.append((now_s, noted))
 
-    def fill(self, latest: datetime | None = None) -> None:
+    def fill(self, latest: datetime | None = None, *, history: bool = False) -> None:
         """Read on while the queue has room, no further than was noted.
 
-        latest: no line counts later than that; a later one counts there. None: there is no clock.
+        latest: a line far later than that counts there. None: there is no clock.
+        history: a line far later than the one after it counts with that, as ``edge.merge`` has it.
         """
-        self._latest = latest
+        self._latest, self._history = latest, history
         while len(self.queue) < QUEUE and (file := self._chain.next()) is not None:
             try:
                 self._read_on(file)
@@ -160,6 +164,16 @@ class LogFile:
             if entry.at != FIRST:
                 before = max(before, set_by(entry.at, was, is_, since))
                 entry.key = (before, self._rank)
+
+    @property
+    def sure(self) -> Key:
+        """Return up to which place no line that is not read yet can change the order.
+
+        That may be before the last line read: the one after it says whether its time is right.
+        """
+        first = self._before or FIRST
+        alone = self.queue[0].at > first  # there is no room for the line after it
+        return self.queue[-1].key if alone else (first, self._rank)
 
     def finish(self) -> None:
         """Take what has no end in a rotated file for a line, without waiting for the rest."""
@@ -224,9 +238,19 @@ class LogFile:
 
     def _count(self, own: datetime) -> bool:
         """Let the log come to a line of the time ``own``; return whether that has not come yet."""
-        at, before = self._in_time(own), self._counted_at
-        self._counted_at = at if before is None else max(at, self._in_time(before))
+        at, last = self._in_time(own), self._counted_at
+        if self._history and last is not None and last > own + AHEAD:
+            last = self._corrected(own)
+        self._before = last
+        self._counted_at = at if last is None else max(at, self._in_time(last))
         return at != own
+
+    def _corrected(self, following: datetime) -> datetime:
+        """Return what the last line counts at, as one far ahead of the line after it."""
+        at = following if self._before is None else max(self._before, following)
+        for entry in takewhile(lambda entry: entry.at > at, reversed(self.queue)):
+            entry.key = (at, self._rank)
+        return at
 
     def _in_time(self, at: datetime) -> datetime:
         """Return ``at``, or the clock's time if it is too far ahead of that to be right."""

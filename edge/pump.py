@@ -65,12 +65,13 @@ class Pump:
         # A log whose queue is full is read on only when the lines in it have settled.
         return self.tail.behind and bool(entries)
 
-    def drain(self) -> bool:
+    def drain(self, latest: datetime | None = None) -> bool:
         """Spool what can be put in order without waiting; return whether there is more.
 
         It reads the logs to where they ended at the last look of the tail.
+        latest: what the clock says, if it can be right: no last line of a log is far later.
         """
-        self.tail.fill()
+        self.tail.fill(latest, history=True)
         entries = self.tail.release_all()
         self._add(entries)
         self._commit(entries)

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from edge.clock import Clock
+from edge.clock import PLAUSIBLE, Clock
 from edge.config import Config, ConfigError
 from edge.ledger import Ledger
 from edge.pump import Pump
@@ -106,7 +106,9 @@ class Edge:
         async with asyncio.TaskGroup() as tasks:
             shipping = tasks.create_task(self.shipping.run())
             self.pump.tail.look(self.clock.monotonic())
-            while (more := self.pump.drain()) and not self.stop.is_set():
+            wall = self.clock.read().wall
+            latest = wall if wall >= PLAUSIBLE else None
+            while (more := self.pump.drain(latest)) and not self.stop.is_set():
                 self.progress("reading", *self.pump.tail.progress)
                 self.wake_shipper()
                 await asyncio.sleep(0)

@@ -55,13 +55,10 @@ class Tail:
         for log in self._logs:
             log.look(now_s)
 
-    def fill(self, latest: datetime | None = None) -> None:
-        """Read on where there is room, no further than was noted.
-
-        latest: a line whose own time is far later counts there; None: there is no clock.
-        """
+    def fill(self, latest: datetime | None = None, *, history: bool = False) -> None:
+        """Read on where there is room, no further than was noted; see ``LogFile.fill``."""
         for log in self._logs:
-            log.fill(latest)
+            log.fill(latest, history=history)
 
     def clock_set(self, was: datetime, is_: datetime, since: datetime) -> None:
         """Let what waits count as of the right time: what was ``was`` is ``is_``."""
@@ -84,9 +81,9 @@ class Tail:
         """
         for log in self._logs:
             log.finish()
-        return self._up_to(
-            max((log.queue[-1].key for log in self._logs if log.queue), default=None)
-        )
+        last = max((log.queue[-1].key for log in self._logs if log.queue), default=None)
+        sure = (log.sure for log in self._logs if log.queue and log.behind)
+        return self._up_to(None if last is None else min([last, *sure]))
 
     def _up_to(self, limit: Key | None) -> list[Entry]:
         released = list[Entry]()

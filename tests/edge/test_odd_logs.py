@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from app.cli.decide import Replay
+from edge import log_file
 from edge.spool import Spool
 from schemas.codec import encode
 from tables.rules import default
@@ -16,16 +17,45 @@ from tests.edge.benches import Bench
 from tests.edge.logs import (
     READINGS,
     TRANSITIONS,
+    WINDOWS,
     reading_text,
     records,
+    stamp,
     transition_text,
     without_run,
 )
 
+
+def window_text(second: float, from_: str, to: str) -> str:
+    return f"{stamp(second)} source=generator days=mon-sun from={from_} to={to}\n"
+
+
+BEHIND, AGES = -9_000_000, 9_000_000
 ODD = {
     "NUL bytes before lines": {
         TRANSITIONS: transition_text(1, "grid") + "\0" * 99 + transition_text(60, "none"),
         READINGS: "2026-01-0\0\0" + reading_text(400) + "\0rubbish\n" + reading_text(500),
+    },
+    "windows written by a clock that is behind": {
+        WINDOWS: window_text(5, "00:01", "00:09")
+        + window_text(BEHIND, "00:02", "00:03")
+        + window_text(BEHIND, "00:05", "00:07")
+        + window_text(BEHIND + 60, "00:04", "00:08"),
+        TRANSITIONS: transition_text(30, "generator") + transition_text(900, "grid"),
+    },
+    "lines of the far future": {
+        TRANSITIONS: transition_text(1, "grid")
+        + transition_text(AGES, "inverter")
+        + "rubbish\n"
+        + transition_text(20, "none")
+        + transition_text(AGES, "grid")
+        + transition_text(AGES, "none")
+        + transition_text(400, "grid"),
+        READINGS: "".join(reading_text(AGES if n % 7 == 0 else n) for n in range(5, 600)),
+    },
+    "a line of the far future at the end": {
+        TRANSITIONS: transition_text(1, "grid") + transition_text(900_000, "none"),
+        READINGS: reading_text(20),
     },
 }
 
@@ -45,7 +75,12 @@ def without_numbers(stream: str, record: dict[str, Any]) -> tuple[str, dict[str,
 
 
 @odd
-def test_the_edge_tells_what_the_plain_reader_finds(tmp_path: Path, logs: dict[str, str]) -> None:
+@pytest.mark.parametrize("room", [200, 3])
+def test_the_edge_tells_what_the_plain_reader_finds(
+    tmp_path: Path, logs: dict[str, str], room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "QUEUE", room)
+    monkeypatch.setattr(log_file, "CHUNK", 60 * room)
     write(tmp_path, logs)
     with Spool(tmp_path / "spool.db", "home") as spool:
         bench = Bench(tmp_path, spool)

@@ -194,6 +194,17 @@ def test_once_without_an_instant_closes_at_the_latest_of_any_log(tmp_path: Path)
     assert sum(summary.spooled.values()) == summary.shipped
 
 
+def test_once_believes_no_last_line_that_is_far_ahead_of_the_clock(tmp_path: Path) -> None:
+    append(tmp_path, READINGS, reading_text(5) + reading_text(9_000))
+    house = House(tmp_path)
+    first = house.run(Once(), Hours())
+    append(tmp_path, READINGS, reading_text(1_001))
+    house.run(Once(), Hours())
+
+    assert first.closed_at == at(1_000)
+    assert house.told()[0] == ("probes", "reading", 1_001)
+
+
 def test_once_gives_up_on_a_broker_that_takes_nothing(tmp_path: Path) -> None:
     append(tmp_path, READINGS, reading_text(5))
     clock = Hours()
