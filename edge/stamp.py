@@ -6,7 +6,7 @@ its own instant, unless the stream has a transition that says so.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ Stamped = tuple[str, EdgeEvent]
 
 NO_MARKS: Mapping[str, Any] = {}
 DECIDED = (topics.TRANSITIONS, topics.PROBES)
+LONGEST_GAP = timedelta(days=366)  # a clock that starts in 1970 is right half a century later
 
 
 class View(msgspec.Struct, frozen=True):
@@ -208,8 +209,10 @@ class Stamper:
         return {"line": line.line, "extra": line.extra, **self._marks}
 
     def _look(self, to: datetime, *, including: bool) -> list[Stamped]:
-        """Return the changes of context up to ``to``."""
+        """Return the changes of context up to ``to``; of more than LONGEST_GAP only the last."""
         state, events = self.state, list[Stamped]()
+        if state.look_at is not None and to - state.look_at > LONGEST_GAP:
+            state.look_at = to
         while (at := state.look_at) is not None and (at < to or (including and at == to)):
             state.look_at = self._windows.next_change(at)
             view = self._viewed(state.view.source, at)

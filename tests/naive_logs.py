@@ -5,14 +5,16 @@ window opens or closes are put between them; then one walk stamps the context. N
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import zip_longest
+from datetime import UTC, datetime, time, timedelta
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.events import Context, Event, Reading, Source, Tick, Transition
+from tests.naive_windows import Span, edges, is_open
 
 STREAMS = ("transitions", "probes")
 WINDOWS, CHANGES, TRANSITIONS, PROBES, ACTIVE = range(5)
@@ -23,8 +25,8 @@ LOGS = {
     "activeNotifications.log": ACTIVE,
 }
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-DAY = timedelta(days=1)
 FUTURE = timedelta(minutes=10)
+YEAR = timedelta(days=366)
 LONGEST_LINE = 64 * 1024
 
 INSTANT = re.compile(
@@ -35,17 +37,6 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
 Fields = dict[str, str]
-
-
-class Span(NamedTuple):
-    """A line of ``Op_window.log``."""
-
-    source: str
-    days: frozenset[int]
-    opens: time
-    closes: time
-    closes_later: int
-    zone: ZoneInfo
 
 
 class Entry(NamedTuple):
@@ -73,7 +64,8 @@ def read(
     ends = [entry.at for entry in entries] + ([until] if until is not None else [])
     walk = _Walk(device)
     if ends:
-        changes = [Entry(at, CHANGES, 0, None, at) for at in _changes(entries, max(ends))]
+        told = _told(_changes(entries, max(ends)), [*(entry.at for entry in entries), max(ends)])
+        changes = [Entry(at, CHANGES, 0, None, at) for at in told]
         for entry in sorted([*entries, *changes], key=lambda entry: entry[:3]):
             walk.take(entry)
         walk.tick(max(ends))
@@ -97,7 +89,7 @@ class _Walk:
             before, spans = self._lines.get(what.source, (written, []))
             self._lines[what.source] = (written, [*spans, what] if before == written else [what])
         elif log == CHANGES:
-            self._open = {name: _is_open(spans, at) for name, (_, spans) in self._lines.items()}
+            self._open = {name: is_open(spans, at) for name, (_, spans) in self._lines.items()}
             if self._turned():
                 self._add("transitions", Context, at)
                 self._add("probes", Context, at)
@@ -266,25 +258,6 @@ READERS: dict[int, Callable[[Fields], Any]] = {
 }
 
 
-def _bounds(span: Span, day: date) -> tuple[datetime, datetime]:
-    """Return when the window that ``day`` opens is opened and closed, in UTC."""
-    closing = day + span.closes_later * DAY
-    return (
-        datetime.combine(day, span.opens, span.zone).astimezone(UTC),
-        datetime.combine(closing, span.closes, span.zone).astimezone(UTC),
-    )
-
-
-def _is_open(spans: list[Span], at: datetime) -> bool:
-    for span in spans:
-        for back in (0, 1, 2):
-            day = at.astimezone(span.zone).date() - back * DAY
-            opened, closed = _bounds(span, day)
-            if day.weekday() in span.days and opened <= at < closed:
-                return True
-    return False
-
-
 def _changes(entries: list[Entry], end: datetime) -> set[datetime]:
     """Return every instant up to ``end`` at which some window may open or close."""
     lines = [entry for entry in entries if entry.log == WINDOWS]
@@ -292,13 +265,13 @@ def _changes(entries: list[Entry], end: datetime) -> set[datetime]:
     for line in lines:
         newer = [each.at for each in lines if each.what.source == line.what.source]
         last = min([at for at in newer if at > line.at] + [end])
-        instants |= {at for at in _edges(line.what, line.at, last) if line.at < at <= last}
+        instants |= {at for at in edges(line.what, line.at, last) if line.at < at <= last}
     return instants
 
 
-def _edges(span: Span, since: datetime, last: datetime) -> Iterator[datetime]:
-    day = since.date() - 2 * DAY
-    while day <= last.date() + 2 * DAY:
-        if day.weekday() in span.days:
-            yield from _bounds(span, day)
-        day += DAY
+def _told(changes: set[datetime], lines: list[datetime]) -> Iterator[datetime]:
+    """Yield ``changes``; where more than a year of them lies before a line, that line's alone."""
+    lines.sort()
+    for line, group in groupby(sorted(changes), lambda at: lines[bisect_left(lines, at)]):
+        before = list(group)
+        yield from [line] if line - before[0] > YEAR else before

@@ -43,6 +43,15 @@ ODD = {
         + window_text(BEHIND + 60, "00:04", "00:08"),
         TRANSITIONS: transition_text(30, "generator") + transition_text(900, "grid"),
     },
+    "a window line of a clock that was never set": {
+        WINDOWS: "1970-01-01T00:00:12Z source=generator days=mon-sun from=00:02 to=00:06\n",
+        TRANSITIONS: transition_text(150, "generator") + transition_text(900, "grid"),
+        READINGS: reading_text(200),
+    },
+    "a device that was off for less than a year": {
+        WINDOWS: window_text(0, "00:02", "00:06"),
+        TRANSITIONS: transition_text(1, "generator") + transition_text(300 * 86_400, "grid"),
+    },
     "lines of the far future": {
         TRANSITIONS: transition_text(1, "grid")
         + transition_text(AGES, "inverter")

@@ -1,5 +1,6 @@
 """Numbers and context: each stream knows all it needs. Times are seconds from a Monday's start."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from schemas.events import Source
 from tests.edge.logs import active, at, reading, transition, window
 
 HOUR = 3600
+START_OF_CLOCKS = datetime(1970, 1, 1, tzinfo=UTC)
 GENERATOR, GRID, INVERTER = Source.GENERATOR, Source.GRID, Source.INVERTER
 
 
@@ -120,6 +122,18 @@ def test_a_newer_window_replaces_all_of_its_source() -> None:
         ("transitions", "Context", 60, 2, None, None, ()),
         ("probes", "Context", 60, 2, None, None, ()),
     ]
+
+
+def test_half_a_century_of_openings_is_told_as_one_change() -> None:
+    fold = stamper()
+    fold.line(window(-56 * 366 * 24 * HOUR, "generator", "00:30", "02:00"), START_OF_CLOCKS)
+    seen = stamped(fold.advance(at(HOUR)))
+
+    assert seen == [
+        ("transitions", "Context", HOUR, 1, None, None, (GENERATOR,)),
+        ("probes", "Context", HOUR, 1, None, None, (GENERATOR,)),
+    ]
+    assert fold.state.look_at == at(2 * HOUR)
 
 
 def in_force(fold: Stamper) -> list[tuple[str, str]]:
