@@ -221,8 +221,19 @@ class Chain:
                 or any(sibling.repeats(file) for file in self.held)
                 or sibling.is_one_of(known)
             ):
-                return number + 1
+                return number + (not self._replaced_by(sibling))
         return 0
+
+    def _replaced_by(self, sibling: Sibling) -> bool:
+        """Return whether ``sibling`` had taken the place of the newest file: who writes has it."""
+        newest = self.files[-1] if self.files else None
+        return (
+            newest is not None
+            and not newest.linked
+            and not sibling.compressed
+            and sibling.inode != newest.inode
+            and sibling.repeats(newest)
+        )
 
     def _append(self, files: list[HeldFile]) -> None:
         if files and self.files:
