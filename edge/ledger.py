@@ -39,11 +39,12 @@ class Ledger:
     def __init__(self, device: str, run: str, spool: Spool) -> None:
         """Go on from what ``spool`` holds."""
         self.stamper = Stamper(device, run, spool.state)
-        self.decider = Decider(spool.kept)
+        with spool.understood():
+            self.decider = Decider(spool.kept)
+            kept = spool.kept(HANDING)
+            before = Handing() if kept is None else msgspec.json.decode(kept, type=Handing)
         self.spool = spool
         self.spooled: Counter[str] = Counter()
-        kept = spool.kept(HANDING)
-        before = Handing() if kept is None else msgspec.json.decode(kept, type=Handing)
         self.handing = handover.started(before)
         # What a former run handed over, nobody knows: it may have been all there was.
         self.given = {stream: spool.state.seq.get(stream, 0) for stream in DECIDED}

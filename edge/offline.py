@@ -18,7 +18,7 @@ from edge.active_log import ActiveLog
 from edge.handover import Untold
 from edge.ledger import Ledger
 from edge.sim800.modem import Modem
-from edge.spool import SpoolError
+from edge.spool import CorruptError, SpoolError
 from edge.texting import Texting
 from schemas import gsm
 from schemas.decision import Decision, Kind
@@ -110,8 +110,9 @@ class Offline:
             try:
                 self._ledger.commit()
                 self._log.write(self._ledger)
-            except SpoolError as error:
-                log.error("spool_failed", reason=str(error))  # noqa: TRY400 - its sentence says it all
+            except CorruptError:  # only the next start sets it aside
+                raise
+            except SpoolError:  # the loop beside it says so, once a minute
                 await asyncio.sleep(RETRY_S)
             else:
                 return

@@ -183,7 +183,8 @@ async def run(
             with _signals(edge.end):
                 if once is not None:
                     return await edge.once(once.until, patience_s)
-                return await follow(edge)
+                with spool.understood():  # what beside the ledger begins from a kept state
+                    return await follow(edge)
         except BaseExceptionGroup as group:  # of the task that ships, or of the loop beside it
             raise _first(group) from None
 

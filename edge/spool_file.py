@@ -3,8 +3,11 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import structlog
 
 VERSION = 2
 TABLES = """
@@ -27,6 +30,10 @@ DROP TABLE stamper;
 """
 CACHE_KB = 256  # rows are written and read once, in their order
 CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+DAMAGED_KEPT = 2  # each may be as large as the limit
+SIDES = ("-wal", "-shm")
+
+log = structlog.get_logger()
 
 
 class SpoolError(Exception):
@@ -37,13 +44,28 @@ class CorruptError(SpoolError):
     """The spool's file is damaged, or is there no more: only a new start goes on."""
 
 
-def opened(path: Path, fresh: Mapping[str, bytes]) -> sqlite3.Connection:
+def opened(
+    path: Path, fresh: Mapping[str, bytes], more_room: Callable[[], bool]
+) -> sqlite3.Connection:
     """Return the database at ``path``, of this version; a new one holds ``fresh``.
+
+    more_room: called when it cannot be opened; it is tried again if that returns True.
 
     Raises:
         CorruptError: it is damaged.
         SpoolError: it is of a later version, or cannot be read.
     """
+    try:
+        return _opened(path, fresh)
+    except CorruptError:
+        raise
+    except SpoolError:
+        if not more_room():
+            raise
+        return _opened(path, fresh)
+
+
+def _opened(path: Path, fresh: Mapping[str, bytes]) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(path, isolation_level=None)
     except sqlite3.Error as error:
@@ -83,32 +105,76 @@ def translated(path: Path, error: sqlite3.Error) -> SpoolError:
 
 
 def inode(path: Path) -> tuple[int, int]:
-    """Return which file is at ``path``; what none is if there is none."""
+    """Return which file is at ``path``; what none is if there is none.
+
+    Raises:
+        SpoolError: that cannot be seen.
+    """
     try:
         found = path.stat()
     except FileNotFoundError:
         return 0, 0
+    except OSError as error:
+        raise SpoolError(f"spool {path}: {error.strerror}") from None
     return found.st_dev, found.st_ino
+
+
+def suspect(path: Path) -> None:
+    """Let the next start set the file at ``path`` aside: its own check may not see the damage."""
+    with suppress(OSError):  # the next start finds it again
+        _mark(path).touch()
+
+
+def is_suspect(path: Path) -> bool:
+    """Return whether a former run found the file at ``path`` damaged."""
+    marked = _mark(path).exists()
+    if marked and not path.exists():  # somebody moved it away
+        _mark(path).unlink(missing_ok=True)
+    return marked and path.exists()
 
 
 def set_aside(path: Path) -> Path:
     """Move the damaged file at ``path`` away, with its log; return where it is now.
 
+    Only the newest DAMAGED_KEPT are kept.
+
     Raises:
         SpoolError: it cannot be moved.
     """
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
     try:
-        for suffix in ("-wal", "-shm"):
-            side = path.with_name(path.name + suffix)
-            if side.exists():
-                side.rename(aside.with_name(aside.name + suffix))
+        before = sorted(_damaged(path))
+        for number in before[: len(before) + 1 - DAMAGED_KEPT]:
+            _remove(_aside(path, number))
+        aside = _aside(path, before[-1] + 1 if before else 1)
+        for side in SIDES:
+            beside = path.with_name(path.name + side)
+            if beside.exists():
+                beside.rename(aside.with_name(aside.name + side))
         path.rename(aside)
+        _mark(path).unlink(missing_ok=True)
     except OSError as error:
         raise SpoolError(f"spool {path} is damaged and cannot be moved: {error}") from None
     return aside
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(path.name + "-suspect")
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.damaged-{number}")
+
+
+def _damaged(path: Path) -> list[int]:
+    """Return the numbers of those that were set aside."""
+    found = (each.name.rpartition("-")[2] for each in path.parent.glob(f"{path.name}.damaged-*"))
+    return [int(number) for number in found if number.isdecimal()]
+
+
+def _remove(damaged: Path) -> None:
+    for side in ("", *SIDES):
+        damaged.with_name(damaged.name + side).unlink(missing_ok=True)
+    log.warning("spool_damaged_removed", removed=str(damaged))
 
 
 def locked(path: Path) -> int:

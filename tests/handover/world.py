@@ -200,8 +200,9 @@ class World:
         self.commit()
 
     def kill(self) -> None:
-        """Kill the device and start it again."""
+        """Kill the device and start it again: what is not deleted yet is handed over again."""
         self.lose()
+        self.spool._undeleted.clear()
         self.spool.close()
         self._open()
         self._seen = {each.decision.id: self.now for each in self.ledger.handing.untold}
