@@ -195,7 +195,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _kafka(config: Config, once: Once | None) -> Callable[[Ledger], Shipping]:
-    from edge.ship import HURRIED, STEADY, Shipper, secured  # noqa: PLC0415 - reading the logs needs no Kafka client
+    from edge.producer import secured  # noqa: PLC0415 - reading the logs needs no Kafka client
+    from edge.ship import HURRIED, STEADY, Shipper  # noqa: PLC0415
 
     pace = STEADY if once is None else HURRIED
     return lambda ledger: Shipper(ledger, config.brokers, secured(config.security), pace)

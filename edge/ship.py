@@ -1,37 +1,38 @@
 """The spool to Kafka: rows in their order, which leave the spool when the broker has them.
 
-Keyed by device, ``acks=all``, idempotent, zstd. Each topic is shipped by itself and has one batch
-on its way at a time: a batch that failed is never overtaken by a later one of its stream, and a
-backlog of readings keeps no transition waiting. What was on its way when a producer was given up
-may arrive twice; its ``epoch`` and ``seq`` say so.
+Keyed by device, ``acks=all``, idempotent, zstd. Each topic is shipped by itself, by a producer of
+its own while there is something to ship, and has one batch on its way at a time: a batch that
+failed is never overtaken by a later one of its stream, and neither a topic that cannot be written
+nor a backlog of readings keeps a transition waiting. What was on its way when a producer was given
+up may arrive twice; its ``epoch`` and ``seq`` say so.
 """
 
 import asyncio
-import logging
 import random
-import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, NamedTuple
 
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.errors import BrokerResponseError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from edge.config_sections import SecurityConfig
 from edge.decider import DECIDED
 from edge.ledger import Ledger
+from edge.producer import ANSWERED_WITHIN_S, abandon, partition
+from edge.ship_complaints import Complaints
 from edge.spool import CorruptError, Row, SpoolError
 from schemas import topics
 
 READINGS_PER_S = 5_000  # of a backlog: the rest of the device, and of the link, is not held up
-ACKNOWLEDGED_WITHIN_S = 30.0
-ABANDON_WITHIN_S = 0.5
+ACKNOWLEDGED_WITHIN_S = ANSWERED_WITHIN_S  # and longer the more there is to send
+SLOWEST_BYTES_PER_S = 2_000  # of a link that is not given up
+LONGEST_S = 1_500.0  # more than the largest record takes on it
+IDLE_S = 300.0  # after which a producer without work is given up
 BACKOFF_S = (0.5, 10.0)
-COMPLAIN_EVERY_S = 60.0
+REFUSED_S = 60.0  # longest back-off where the broker answers, and says no
+READ_BATCHES = 8  # at once, in bytes
 
 
 class Pace(NamedTuple):
@@ -48,27 +49,24 @@ class Pace(NamedTuple):
 # It is to be small: a burst of 500,000 lines may grow it by 2 MB (make bench NAME=device).
 STEADY = Pace(100, 16_384, READINGS_PER_S)
 HURRIED = Pace(4_000, 524_288, 0)
-SHIPPED = (topics.TRANSITIONS, topics.PROBES, topics.WINDOWS, topics.ACTIVE, topics.MALFORMED)
-
-log = structlog.get_logger()
-partition_of = DefaultPartitioner()
+LATER = (topics.ACTIVE, topics.MALFORMED)  # only while nothing waits that is decided
+SHIPPED = (*DECIDED, topics.WINDOWS, *LATER)
 
 
-class LastWords(logging.Handler):
-    """Keeps what aiokafka logged last: why it cannot connect it tells nobody else."""
+class Lane:
+    """How one topic fares.
+
+    waiting: whether it has rows, and the broker may take them. flying: bytes on their way.
+    failures: in a row. trouble: why nothing moves, or empty.
+    """
 
     def __init__(self) -> None:
-        """Listen to aiokafka's errors; they are said by ``Shipper``, once a minute."""
-        super().__init__(logging.ERROR)
-        self.said = ""
-        logger = logging.getLogger("aiokafka")
-        logger.setLevel(logging.ERROR)
-        logger.propagate = False
-        logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        self.said = record.getMessage()
+        """Begin with nothing to ship."""
+        self.wake = asyncio.Event()
+        self.waiting = False
+        self.flying = 0
+        self.failures = 0
+        self.trouble = ""
 
 
 class Shipper:
@@ -94,17 +92,15 @@ class Shipper:
         self.trouble = ""
         self._ledger = ledger
         self._brokers = list(brokers)
+        self._complaints = Complaints(self._brokers, ACKNOWLEDGED_WITHIN_S)
         self._security = security or {}
-        self._wakes = {topic: asyncio.Event() for topic in SHIPPED}
-        self._failures = 0
-        self._last = LastWords()
-        self._complained_s = -COMPLAIN_EVERY_S
-        self._withdraw, self._gone, self._resume = (asyncio.Event() for _ in range(3))
+        self._lanes = {topic: Lane() for topic in SHIPPED}
+        self._turn, self._withdraw, self._gone, self._resume = (asyncio.Event() for _ in range(4))
 
     def wake(self) -> None:
         """Take note that there may be new rows."""
-        for event in self._wakes.values():
-            event.set()
+        for lane in self._lanes.values():
+            lane.wake.set()
 
     async def run(self) -> None:
         """Ship for ever; a broker that cannot be reached is tried again."""
@@ -118,7 +114,7 @@ class Shipper:
                 withdraw.cancel()
                 ended, _ = await asyncio.gather(shipping, withdraw, return_exceptions=True)
             if not self._withdraw.is_set() and isinstance(ended, BaseException):
-                raise ended
+                raise _first(ended)
             self._gone.set()
             await self._resume.wait()
 
@@ -139,18 +135,21 @@ class Shipper:
             self._resume.set()
 
     async def _keep_shipping(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for topic in SHIPPED:
+                tasks.create_task(self._keep(topic))
+
+    async def _keep(self, topic: str) -> None:
+        """Ship ``topic`` for ever, whatever becomes of the others."""
         while True:
-            failure: BaseException | None = None
             try:
-                async with self._producer() as producer, asyncio.TaskGroup() as tasks:
-                    for topic in SHIPPED:
-                        tasks.create_task(self._ship(producer, topic))
-            except* (KafkaError, SpoolError, OSError, TimeoutError) as group:
-                failure = _first(group)
-                self._complain(failure)
-            if isinstance(failure, CorruptError):  # only the next start sets it aside
-                raise failure
-            await asyncio.sleep(self._backoff())
+                await self._rows(topic, None)
+                async with self._producer() as producer:
+                    await self._ship(producer, topic)
+            except CorruptError:  # only the next start sets it aside
+                raise
+            except Exception as error:  # noqa: BLE001 - aiokafka lets out whatever a strange answer makes
+                await self._back_off(topic, error)
 
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
@@ -160,7 +159,7 @@ class Shipper:
             acks="all",
             compression_type="zstd",
             max_batch_size=self._pace.batch_bytes,
-            request_timeout_ms=round(ACKNOWLEDGED_WITHIN_S * 1000),
+            request_timeout_ms=round(LONGEST_S * 1000),  # else it sends all again: we give it up
             **self._security,
         )
         try:
@@ -168,26 +167,45 @@ class Shipper:
                 await producer.start()
             yield producer
         finally:
-            await _abandon(producer)
+            await abandon(producer)
+
+    async def _rows(self, topic: str, within_s: float | None) -> list[Row]:
+        """Return the first rows that wait, as soon as there are; none after ``within_s``."""
+        lane, pace = self._lanes[topic], self._pace
+        while True:
+            lane.wake.clear()
+            rows = self._ledger.spool.read(pace.rows, topic, READ_BATCHES * pace.batch_bytes)
+            self._waits(topic, waiting=bool(rows))
+            if rows and topic in LATER:
+                await self._turn.wait()
+            if rows:
+                return rows
+            try:
+                async with asyncio.timeout(within_s):
+                    await lane.wake.wait()
+            except TimeoutError:
+                return []
+
+    def _waits(self, topic: str, *, waiting: bool) -> None:
+        self._lanes[topic].waiting = waiting
+        if any(self._lanes[each].waiting for each in DECIDED):
+            self._turn.clear()
+        else:
+            self._turn.set()
 
     async def _ship(self, producer: AIOKafkaProducer, topic: str) -> None:
-        wake, pace = self._wakes[topic], self._pace
-        while True:
-            wake.clear()
-            rows = self._ledger.spool.read(pace.rows, topic)
-            if not rows:
-                await wake.wait()
-                continue
+        """Ship what there is, until there was nothing for a while."""
+        pace, place = self._pace, await partition(producer, topic, self._ledger.device)
+        while rows := await self._rows(topic, IDLE_S):
             began_s = monotonic()
-            await self._send(producer, topic, rows)
+            await self._send(producer, topic, place, rows)
             if topic == topics.PROBES and pace.readings_per_s and len(rows) == pace.rows:
                 until_s = began_s + pace.rows / pace.readings_per_s
                 await asyncio.sleep(max(0.0, until_s - monotonic()))
 
-    async def _send(self, producer: AIOKafkaProducer, topic: str, rows: list[Row]) -> None:
-        async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
-            partitions = sorted(await producer.partitions_for(topic))
-        partition = partition_of(rows[0].key, partitions, partitions)
+    async def _send(
+        self, producer: AIOKafkaProducer, topic: str, place: int, rows: list[Row]
+    ) -> None:
         start = 0
         while start < len(rows):
             batch, end, newest = producer.create_batch(), start, self._ledger.newest(topic)
@@ -197,57 +215,61 @@ class Shipper:
             drained = newest if topic in DECIDED and last.seq == newest else None
             if drained is not None:
                 self._ledger.given[topic] = drained
-            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
-                await (await producer.send_batch(batch, topic, partition=partition))
-            self._ledger.acknowledged(topic, last.id, last.seq, drained)
-            self._resumed(end - start)
+            size = sum(len(row.value) for row in rows[start:end])
+            async with self._flying(topic, size):
+                await (await producer.send_batch(batch, topic, partition=place))
+            await self._take(topic, last, drained)
+            self._resumed(topic, end - start)
             start = end
 
-    def _resumed(self, count: int) -> None:
+    @asynccontextmanager
+    async def _flying(self, topic: str, size: int) -> AsyncIterator[None]:
+        """Wait within the block as long as all that is on its way may take."""
+        lane = self._lanes[topic]
+        lane.flying = size
+        flying = sum(each.flying for each in self._lanes.values())
+        try:
+            async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S + flying / SLOWEST_BYTES_PER_S):
+                yield
+        finally:
+            lane.flying = 0
+
+    async def _take(self, topic: str, last: Row, drained: int | None) -> None:
+        """Note that the broker has all up to ``last``; what cannot be noted is not sent again."""
+        while True:
+            try:
+                self._ledger.acknowledged(topic, last.id, last.seq, drained)
+            except CorruptError:
+                raise
+            except SpoolError as error:
+                await self._back_off(topic, error)
+            else:
+                return
+
+    def _resumed(self, topic: str, count: int) -> None:
         self.shipped += count
-        if self._failures:
-            log.info("shipping_resumed", waiting=self._ledger.spool.waiting)
-        self._failures, self.trouble, self._complained_s = 0, "", -COMPLAIN_EVERY_S
+        lane = self._lanes[topic]
+        lane.failures, lane.trouble = 0, ""
+        self._tell_trouble()
+        self._complaints.resolve(topic, self._ledger.spool.waiting)
         self.acknowledged()
 
-    def _complain(self, error: BaseException) -> None:
-        self._failures += 1
-        self.failed()
-        silence = f"no answer within {ACKNOWLEDGED_WITHIN_S:.0f} s"
-        reason = silence if isinstance(error, TimeoutError) else str(error) or repr(error)
-        self.trouble = self._last.said if isinstance(error, KafkaConnectionError) else reason
-        self.trouble = self.trouble or reason
-        if monotonic() - self._complained_s >= COMPLAIN_EVERY_S:
-            self._complained_s = monotonic()
-            waiting = self._ledger.spool.waiting
-            log.warning(
-                "shipping_failed", brokers=self._brokers, reason=self.trouble, waiting=waiting
-            )
+    async def _back_off(self, topic: str, error: Exception) -> None:
+        """Say what is wrong, at most once a minute, and return when it is to be tried again."""
+        lane = self._lanes[topic]
+        self._waits(topic, waiting=False)  # the others do not wait for it
+        lane.failures += 1
+        lane.trouble = self._complaints.complain(topic, error, self._ledger.spool.waiting)
+        self._tell_trouble()
+        refused = isinstance(error, BrokerResponseError)
+        if not refused and not isinstance(error, SpoolError):
+            self.failed()
+        first, longest = BACKOFF_S[0], REFUSED_S if refused else BACKOFF_S[1]
+        longest = min(longest, first * 2.0 ** min(lane.failures - 1, 16))
+        await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311
 
-    def _backoff(self) -> float:
-        first, longest = BACKOFF_S
-        longest = min(longest, first * 2.0 ** min(max(0, self._failures - 1), 16))
-        return random.uniform(longest / 2, longest)  # noqa: S311
-
-
-def secured(security: SecurityConfig | None) -> dict[str, Any]:
-    """Return aiokafka's settings of TLS and SASL.
-
-    Raises:
-        OSError: a file that they need cannot be read.
-    """
-    if security is None:
-        return {}
-    kind = ("SASL_" if security.username else "") + ("SSL" if security.tls else "PLAINTEXT")
-    found: dict[str, Any] = {"security_protocol": kind}
-    if security.tls:
-        found["ssl_context"] = ssl.create_default_context(cafile=security.ca)
-    if security.username is not None and security.password_file is not None:
-        found["sasl_mechanism"] = security.mechanism
-        found["sasl_plain_username"] = security.username
-        password = security.password_file.read_text(encoding="utf-8").strip()
-        found["sasl_plain_password"] = password
-    return found
+    def _tell_trouble(self) -> None:
+        self.trouble = next((each.trouble for each in self._lanes.values() if each.trouble), "")
 
 
 def _appended(batch: BatchBuilder, row: Row, newest: int) -> bool:
@@ -261,18 +283,5 @@ def _appended(batch: BatchBuilder, row: Row, newest: int) -> bool:
     return batch.append(timestamp=None, key=row.key, value=value) is not None
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Close ``producer`` without waiting for what is unacknowledged.
-
-    Its own ``stop`` waits for that, and an idempotent producer tries for ever.
-    """
-    producer._closed = True
-    with suppress(TimeoutError, KafkaError):
-        async with asyncio.timeout(ABANDON_WITHIN_S):
-            await producer._sender.close()
-    await producer.client.close()
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
