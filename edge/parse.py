@@ -33,7 +33,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 YEARS = (1970, 2999)  # beyond them no clock is right, and deadlines would overflow
 SHOWN = 60
 LONGEST_LINE = 65_536
-KEPT = LONGEST_LINE + 1  # of one line: a slow link is not to be busy for minutes with what is none
+KEPT = LONGEST_LINE + 1  # of one line: more than can be read, and little on a slow link
 BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it; it says nothing
 
 

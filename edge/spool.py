@@ -235,7 +235,7 @@ class Spool:
         except sqlite3.Error as error:
             raise self._writer.failed(error) from error
         if kept:
-            with self._transaction():
+            with self._transaction(deletes=True):
                 self._db.execute(SHIPPED, (topic, last))
                 self._db.executemany(KEEP, kept.items())
             self._kept.update(kept)
@@ -258,7 +258,7 @@ class Spool:
         if not self._limit or self.size <= max(self._limit, self._look_again):
             return 0
         over = self.size - self._limit + round(self._limit * DROPPED_AT_ONCE)
-        with self._transaction():
+        with self._transaction(deletes=True):
             ids, size, counts = excess(self._db, over, spare, self._shipped)
             self._db.execute(DROPPED, (msgspec.json.encode(ids).decode(),))
         self.waiting -= len(ids)
@@ -286,13 +286,13 @@ class Spool:
             log.debug("spool_not_tidied", reason=str(error))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, deletes: bool = False) -> Iterator[None]:
         """Do all of the block, and delete what is shipped, or nothing.
 
         Raises:
             SpoolError: it was nothing.
         """
-        with self._writer.transaction():
+        with self._writer.transaction(deletes=deletes or bool(self._undeleted)):
             for topic in self._undeleted:
                 self._db.execute(SHIPPED, (topic, self._shipped[topic]))
             yield

@@ -29,6 +29,7 @@ INSERT INTO kept SELECT 'stamper', state FROM stamper;
 DROP TABLE stamper;
 """
 CACHE_KB = 256  # rows are written and read once, in their order
+LOG_PAGES = 256  # 1 MB, so that on a full disk the reserve has room for what it still holds
 CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 DAMAGED_KEPT = 2  # each may be as large as the limit
 SIDES = ("-wal", "-shm")
@@ -84,6 +85,7 @@ def _opened(path: Path, fresh: Mapping[str, bytes]) -> sqlite3.Connection:
 def _prepare(db: sqlite3.Connection, path: Path, fresh: Mapping[str, bytes]) -> None:
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+    db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         db.execute("PRAGMA journal_mode = WAL")

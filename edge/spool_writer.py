@@ -32,8 +32,10 @@ class Writer:
             raise CorruptError(f"spool {self._path} was removed or replaced while it was in use")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, deletes: bool) -> Iterator[None]:
         """Do all of the block, or nothing.
+
+        deletes: for that the reserve may go: what only adds would fill it as well.
 
         Raises:
             SpoolError: it was nothing.
@@ -45,15 +47,15 @@ class Writer:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo()
-            raise self.failed(error) from error
+            raise self.failed(error, deletes=deletes) from error
         self._reserve.make()
 
-    def failed(self, error: sqlite3.Error) -> SpoolError:
+    def failed(self, error: sqlite3.Error, *, deletes: bool = False) -> SpoolError:
         """Return ``error`` as ours; the next try has more room, or the next start a new file."""
         found = spool_file.translated(self._path, error)
         if isinstance(found, CorruptError):
             spool_file.suspect(self._path)
-        elif self._reserve.give_up():
+        elif deletes and self._reserve.give_up():
             with suppress(sqlite3.Error):  # what is written next goes over what was written before
                 self._db.execute("PRAGMA wal_checkpoint(RESTART)")
         return found

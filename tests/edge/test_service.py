@@ -15,7 +15,7 @@ from edge.clock import Clock, Reading
 from edge.config import ConfigError
 from edge.ledger import Ledger
 from edge.service import Once, Shipping, Summary, run
-from edge.spool import SpoolError
+from edge.spool import CorruptError, Spool, SpoolError
 from tests.edge.logs import (
     READINGS,
     TRANSITIONS,
@@ -168,6 +168,17 @@ def test_more_lines_than_may_wait_are_slept_upon(
     assert [second for _, kind, second in house.told() if kind == "reading"] == list(
         range(995, 1005)
     )
+
+
+def test_a_clock_that_was_kept_and_cannot_be_read_is_damage_of_the_spool(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with Spool(house.config.spool, "home") as spool:
+        spool.commit([], {}, {"stream_clock": b"{}"})
+    with pytest.raises(CorruptError):
+        house.run(None, Hours())
+    house.run(None, Hours({1005: interrupt}))
+
+    assert (tmp_path / "spool.db.damaged-1").exists()
 
 
 def test_once_reads_to_the_end_closes_and_ships(tmp_path: Path) -> None:

@@ -65,18 +65,24 @@ def test_a_backlog_that_is_acknowledged_is_deleted_without_a_commit(tmp_path: Pa
         assert left == spool.waiting == 50
 
 
-def test_the_reserve_is_given_up_when_the_disk_is_full_and_made_anew(tmp_path: Path) -> None:
-    reserve = tmp_path / "spool-reserve"
+def test_the_reserve_goes_for_what_was_shipped_and_not_for_more_of_the_same(
+    tmp_path: Path,
+) -> None:
+    reserve, sizes = tmp_path / "spool-reserve", list[int | None]()
     with Spool(tmp_path / "spool", "home") as spool:
-        before = reserve.stat().st_size
+        spool.commit(readings(1, 3), {})
         spool._db.execute(FULL)
-        with pytest.raises(SpoolError, match="full"):
-            spool.commit([record("reading", 1, 99_000)], {})
-        full = reserve.exists()
+        for shipped in (False, True):
+            if shipped:
+                spool.acknowledge("probes", 2)
+            with pytest.raises(SpoolError, match="full"):
+                spool.commit([record("reading", 4, 99_000)], {})
+            sizes.append(reserve.stat().st_size if reserve.exists() else None)
         spool._db.execute("PRAGMA max_page_count = 100000")
-        spool.commit(readings(1, 1), {})
+        spool.commit(readings(4, 4), {})
+        sizes.append(reserve.stat().st_size)
 
-        assert (before, full, reserve.exists()) == (RESERVE, False, True)
+    assert sizes == [RESERVE, None, RESERVE]
 
 
 def test_a_spool_that_does_not_open_for_want_of_room_opens_by_its_reserve(
