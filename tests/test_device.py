@@ -1,0 +1,23 @@
+"""The device's unit, and how docs/device.md sets it up: what the program needs is allowed."""
+
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def unit() -> dict[str, list[str]]:
+    """Return the words of each setting, in all its lines."""
+    found = defaultdict[str, list[str]](list)
+    for line in (ROOT / "deploy/changeover-edge.service").read_text().splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not line.startswith("#"):
+            found[name] += value.split()
+    return found
+
+
+def test_the_program_may_ask_whether_the_clock_is_right() -> None:
+    allowed = unit()["SystemCallFilter"]
+
+    assert {"adjtimex", "clock_adjtime", "clock_adjtime64"} <= {*allowed}
+    assert "ProtectClock" not in unit()  # it forbids to ask, too
