@@ -21,3 +21,10 @@ def test_the_program_may_ask_whether_the_clock_is_right() -> None:
 
     assert {"adjtimex", "clock_adjtime", "clock_adjtime64"} <= {*allowed}
     assert "ProtectClock" not in unit()  # it forbids to ask, too
+
+
+def test_the_logs_stay_whose_they_are() -> None:
+    settings = unit()
+
+    assert "LogsDirectory" not in settings
+    assert settings["ReadWritePaths"] == ["-/var/log/changeover"]
