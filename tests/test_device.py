@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+LOADED_LATER = {"char-ttyUSB": "usbserial", "char-ttyACM": "cdc_acm"}  # with the first such port
 
 
 def unit() -> dict[str, list[str]]:
@@ -28,3 +29,12 @@ def test_the_logs_stay_whose_they_are() -> None:
 
     assert "LogsDirectory" not in settings
     assert settings["ReadWritePaths"] == ["-/var/log/changeover"]
+
+
+def test_a_modem_that_comes_after_the_start_is_allowed() -> None:
+    settings = unit()
+    loaded = {f"modprobe@{each}.service" for each in LOADED_LATER.values()}
+
+    assert {*LOADED_LATER} <= {*settings["DeviceAllow"]}
+    assert loaded <= {*settings["Wants"]}
+    assert loaded <= {*settings["After"]}
