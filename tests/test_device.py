@@ -38,3 +38,10 @@ def test_a_modem_that_comes_after_the_start_is_allowed() -> None:
     assert {*LOADED_LATER} <= {*settings["DeviceAllow"]}
     assert loaded <= {*settings["Wants"]}
     assert loaded <= {*settings["After"]}
+
+
+def test_people_may_read_the_log_that_is_for_them_and_not_the_spool() -> None:
+    settings = unit()
+
+    assert settings["UMask"] == ["0022"]
+    assert settings["StateDirectoryMode"] == ["0700"]
