@@ -1,7 +1,10 @@
 """The device's unit, and how docs/device.md sets it up: what the program needs is allowed."""
 
+import re
 from collections import defaultdict
 from pathlib import Path
+
+from edge.config import load
 
 ROOT = Path(__file__).parents[1]
 LOADED_LATER = {"char-ttyUSB": "usbserial", "char-ttyACM": "cdc_acm"}  # with the first such port
@@ -45,3 +48,15 @@ def test_people_may_read_the_log_that_is_for_them_and_not_the_spool() -> None:
 
     assert settings["UMask"] == ["0022"]
     assert settings["StateDirectoryMode"] == ["0700"]
+
+
+def test_the_documented_configuration_writes_where_the_service_may(tmp_path: Path) -> None:
+    shown = re.search(r"```toml\n(.*?)```", (ROOT / "docs/device.md").read_text(), re.DOTALL)
+    file = tmp_path / "notifications.config"
+    file.write_text(shown[1] if shown else "")
+
+    config = load(file, {})
+
+    settings = unit()
+    assert settings["ReadWritePaths"] == [f"-{config.logs}"]
+    assert [f"/var/lib/{each}" for each in settings["StateDirectory"]] == [str(config.spool.parent)]
