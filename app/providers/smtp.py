@@ -11,7 +11,7 @@ from app.providers.smtp_line import FailedError, Line
 from app.providers.smtp_mail import name_of, written
 from app.providers.smtp_server import Server, read_server
 
-AT_ONCE = 5  # what a crash leaves unknown is no more than twice this, for each connection
+AT_ONCE = 2  # what a crash leaves unknown is no more than twice this, for each connection
 CALLS = 48  # connections side by side; Postfix lets one client have 50
 IDLE_S = 30.0  # servers wait 5 minutes (RFC 5321, 4.5.3.2.7), what is between them often less
 TIMEOUTS = 3  # a call lasts no longer than so many silent replies
