@@ -32,6 +32,7 @@ from tables.outbox_state import Contact, Outbox, Outcome, Step, Text, Trace, Wai
 
 PRUNE_EVERY_MS = 600_000
 MOST_KNOWN = 5_000
+CHANNELS = {each.value: each for each in Channel}
 replace = msgspec.structs.replace
 
 
@@ -70,7 +71,7 @@ def key_of(channel: Channel, address: str) -> str:
 
 def channel_of(key: str) -> Channel:
     """Return the channel of the contact that is known as ``key``."""
-    return Channel(key.partition(" ")[0])
+    return CHANNELS[key.partition(" ")[0]]
 
 
 def address_of(key: str) -> str:

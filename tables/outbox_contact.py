@@ -70,9 +70,11 @@ def _unsilenced(waiting: Waiting, silenced: Silenced | None, now_ms: int) -> Wai
 
 def look(channel: Channel, contact: Contact, now_ms: int) -> Step:
     """Return the contact at ``now_ms``: what has expired, what waits, what leaves."""
-    contact, late = drop_late(_held(contact, now_ms), now_ms)
-    contact, ends = drop_ends(contact)
-    outcomes = late + ends
+    outcomes: list[Outcome] = []
+    if contact.waiting or contact.unsure:
+        contact, late = drop_late(_held(contact, now_ms), now_ms)
+        contact, ends = drop_ends(contact)
+        outcomes = late + ends
     if contact.flying is not None:
         return contact, outcomes
     due = (each for each in contact.unsure if again_ms(channel, contact, each) <= now_ms)
@@ -179,6 +181,8 @@ def _hold(waiting: Waiting, now_ms: int) -> Waiting:
 
 def _say(contact: Contact, now_ms: int, gate_ms: int, cap: str, outcomes: list[Outcome]) -> Step:
     """Return the contact with what waits for long, and what is recorded of that, once."""
+    if not contact.waiting:
+        return contact, outcomes
     reasons = [_reason(each, now_ms, cap) for each in contact.waiting]
     told: dict[tuple[str, int], list[Message]] = {}
     for each, reason in zip(contact.waiting, reasons, strict=True):
