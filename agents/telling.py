@@ -58,17 +58,11 @@ def of(
         reason = f"decided for {decision.at:%Y-%m-%dT%H:%M:%SZ}, too old when it was written"
         identity = message_id(decision.id, to.person, to.channel, to.address)
         return _delivery(to, Expired(**_names(identity, decision.id, to), reason=reason))
-    gone = clear_for(decision, rule)
     answer_within = None if rule is None else rule.escalate_after
-    try:
-        said = texts.of(decision, to.channel, *voice, now=now, clear_for=gone, again=flagged)
-    except saying.TextsError:  # also ours: a rule named as one of ours may know other facts
-        log.exception("said_without_template", rule=decision.rule)
-        said = _plain(decision.device, [wording.text(decision, gone)])
     return _message(
         decision.id,
         to,
-        said,
+        _said(decision, rule, to, now, voice, flagged=flagged),
         voice,
         device=decision.device,
         rule=decision.rule,
@@ -79,6 +73,23 @@ def of(
         episode=decision.episode,
         unanswered_after=None if answer_within is None else answer_within.total_seconds(),
     )
+
+
+def _said(
+    decision: Decision,
+    rule: Rule | None,
+    to: Recipient,
+    now: datetime,
+    voice: Voice,
+    *,
+    flagged: bool,
+) -> saying.Said:
+    gone = clear_for(decision, rule)
+    try:
+        return texts.of(decision, to.channel, *voice, now=now, clear_for=gone, again=flagged)
+    except saying.TextsError:  # also ours: a rule named as one of ours may know other facts
+        log.exception("said_without_template", rule=decision.rule)
+        return _plain(decision.device, [wording.text(decision, gone)])
 
 
 def of_digest(digest: Digest, to: Recipient, now: datetime, voice: Voice) -> Send:

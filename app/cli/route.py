@@ -16,6 +16,7 @@ from app.directory.snapshot import Considered
 from app.kafka import ReadError
 from app.masking import masked, masked_in
 from schemas.decision import Decision, Severity
+from schemas.delivery import Silenced
 from schemas.record import instant
 from tables import limits, routing
 from tables.routing import Role
@@ -61,9 +62,7 @@ def route(
     quiet = {} if severity is Severity.CRITICAL else _quiet(snapshot, considered, now)
     told |= {each: _late(told[each], "after quiet hours") for each in quiet}
     rows = [_row(each, told[each], quiet.get(each, ""), reveal=reveal) for each in considered]
-    silence = ""
-    if silenced is not None:
-        silence = f"silenced by {silenced.author} until {silenced.until:%Y-%m-%dT%H:%M:%SZ}"
+    silence = _silence(silenced)
     if as_json:
         people = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         what = {"device": on, "rule": found.name, "severity": severity}
@@ -72,6 +71,12 @@ def route(
         _show(snapshot, on, f"{found.name}, {severity}", silence, rows)
     if "at once" not in told.values():
         raise click.exceptions.Exit(1)
+
+
+def _silence(silenced: Silenced | None) -> str:
+    if silenced is None:
+        return ""
+    return f"silenced by {silenced.author} until {silenced.until:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _show(

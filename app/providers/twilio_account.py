@@ -1,8 +1,9 @@
 """Which account of Twilio's sends our texts, and from where: read from a URL."""
 
 import re
+from collections.abc import Mapping
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -49,6 +50,24 @@ def read_account(url: str, secret: str | None) -> Account:
         SettingsError: a part is wrong. What was given is never repeated: it may hold a secret.
     """
     parts = urlsplit(url)
+    user, account = _account(parts)
+    if not secret:
+        _wrong("no auth token", "put it into a file, and name that in CHANGEOVER_SMS_SECRET_FILE")
+    options = read_options(Channel.SMS, parts.query, OPTIONS)
+    sender, service = _sender(options)
+    return Account(
+        sid=account,
+        secret=secret,
+        key=user,
+        sender=sender,
+        service=service,
+        api=read_api(Channel.SMS, options.get("api", "")),
+        timeout_s=read_timeout(Channel.SMS, options.get("timeout"), TIMEOUT_S),
+    )
+
+
+def _account(parts: SplitResult) -> tuple[str, str]:
+    """Return the API key, or nothing, and the account."""
     user, _, account = parts.netloc.rpartition("@")
     if ":" in user:
         _wrong("a secret is in the URL", "take it out and give CHANGEOVER_SMS_SECRET_FILE")
@@ -60,9 +79,11 @@ def read_account(url: str, secret: str | None) -> Account:
         _wrong("the API key is not SK and 32 hex digits", "write twilio://SK…@AC…")
     if parts.path.strip("/") or parts.fragment:
         _wrong("more than an account and options", f"write {EXAMPLE}")
-    if not secret:
-        _wrong("no auth token", "put it into a file, and name that in CHANGEOVER_SMS_SECRET_FILE")
-    options = read_options(Channel.SMS, parts.query, OPTIONS)
+    return user, account
+
+
+def _sender(options: Mapping[str, str]) -> tuple[str, str]:
+    """Return the number or name that texts come from, and the Messaging Service; one is empty."""
     sender, service = options.get("from", ""), options.get("service", "")
     if bool(sender) == bool(service):
         _wrong("from or service is needed, and not both", f"write {EXAMPLE}")
@@ -73,15 +94,7 @@ def read_account(url: str, secret: str | None) -> Account:
         )
     if service and not SERVICE.fullmatch(service):
         _wrong("service is none of Twilio's", "write the MG… of a Messaging Service")
-    return Account(
-        sid=account,
-        secret=secret,
-        key=user,
-        sender=sender,
-        service=service,
-        api=read_api(Channel.SMS, options.get("api", "")),
-        timeout_s=read_timeout(Channel.SMS, options.get("timeout"), TIMEOUT_S),
-    )
+    return sender, service
 
 
 def _wrong(what: str, remedy: str) -> NoReturn:
