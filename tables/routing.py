@@ -49,7 +49,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     pending: whom to tell, by the ids of those whose messages may not be out.
     recipients: who was told of the episode that began at ``episode``.
     decision: the newest that began or repeated it, for those who are told later.
-    taken_by: who took note of the episode, or empty. unreached: to whom no text of it has left.
+    taken_by: who took note of the episode, or empty. passed: whose turn to answer has passed.
     """
 
     at: datetime
@@ -59,7 +59,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     recipients: tuple[Recipient, ...]
     decision: Decision | None = None
     taken_by: str = ""
-    unreached: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
 
 
 class Role(StrEnum):
@@ -135,7 +135,7 @@ def route(
     texted = book.texts[decision.id].recipients if decision.id in book.texts else ()
     same = told if told is not None and told.episode == decision.episode else None
     before, taken_by = ((), "") if same is None else (same.recipients, same.taken_by)
-    unreached = () if same is None else same.unreached
+    passed = () if same is None else same.passed
     quiet = bool(taken_by) and decision.kind is Kind.REPEATED  # somebody sees to it
     joins = decision.kind in BEGAN and not quiet
     everybody = tuple(sorted({*before, *today, *texted})) if joins else before
@@ -143,7 +143,7 @@ def route(
     ids = _recent(told, decision.id)
     pending = {**(told.pending if told else {}), decision.id: listed}
     kept = decision if decision.kind in BEGAN and listed else None
-    entry = Told(decision.at, ids, pending, decision.episode, everybody, kept, taken_by, unreached)
+    entry = Told(decision.at, ids, pending, decision.episode, everybody, kept, taken_by, passed)
     return msgspec.structs.replace(book, rules={**book.rules, decision.rule: entry}), listed
 
 
@@ -204,10 +204,10 @@ def escalate(
         return book, None
     listed: tuple[Recipient, ...] | None = _own(said.recipient, told.recipients, reach)
     if not listed:
-        if not said.reached:
-            lost = tuple(sorted({*told.unreached, said.recipient}))
-            told = msgspec.structs.replace(told, unreached=lost)
-        listed = None if _awaited(told, said, roles) else _others(told.recipients, reach)
+        passed = tuple(sorted({*told.passed, said.recipient}))
+        told = msgspec.structs.replace(told, passed=passed)
+        waits = _awaited(told, said, roles, _texted(book, said))
+        listed = None if waits else _others(told.recipients, reach)
     noted = msgspec.structs.replace(
         told,
         ids=_recent(told, said.id),
@@ -217,14 +217,26 @@ def escalate(
     return msgspec.structs.replace(book, rules={**book.rules, said.rule: noted}), listed
 
 
-def _awaited(told: Told, said: Unanswered, roles: Mapping[str, Role]) -> bool:
+def _awaited(
+    told: Told, said: Unanswered, roles: Mapping[str, Role], texted: Collection[Recipient]
+) -> bool:
     """Return whether it is the turn of somebody else who was told and may answer.
 
     It is where no text reached this person, or where nobody waits for an answer of theirs.
+    texted: by the device itself, so that nobody here knows whether they answer.
     """
-    others = {each.person for each in told.recipients} - {said.recipient, *told.unreached}
+    others = {each.person for each in told.recipients if each not in texted} - {*told.passed}
     asked = any(roles.get(each) in {Role.OWNER, Role.OPERATOR} for each in others)
     return asked and (not said.reached or roles.get(said.recipient) is Role.WATCHER)
+
+
+def _texted(book: Book, said: Unanswered) -> set[Recipient]:
+    texts = (
+        each.recipients
+        for each in book.texts.values()
+        if (each.decision.rule, each.decision.episode) == (said.rule, said.episode)
+    )
+    return {each for recipients in texts for each in recipients}
 
 
 def _own(

@@ -13,6 +13,7 @@ from tables.routing import (
     Reach,
     Recipient,
     Role,
+    Texts,
     When,
     escalate,
     first,
@@ -89,6 +90,22 @@ def test_what_nobody_answers_goes_to_the_next_channel_then_to_the_next_person() 
     assert set(resolved) == {ANN, ANN_PUSH, BOB, CYN, DAN}
 
 
+def test_who_has_had_their_turn_is_waited_for_no_longer() -> None:
+    said = [nobody("ann", 1, reached=True), nobody("ann", 2, reached=True), nobody("cyn", 3)]
+
+    assert told_next(REACH, *said) == [(ANN_PUSH,), (CYN,), (DAN,)]
+
+
+def test_nobody_waits_for_the_answer_of_an_owner_whom_the_device_texts_itself() -> None:
+    ours, texted = (
+        (*REACH[2:5], Reach(EVE, Role.OWNER, 1, When.ALWAYS)),
+        Texts(FIRED, ((ANN, None),)),
+    )
+    book, _ = route(Book(texts={FIRED.id: texted}), FIRED, first(ours))
+
+    assert escalate(book, nobody("eve", 1), ours, {**ROLES, "eve": Role.OWNER})[1] == (CYN,)
+
+
 def told_next(
     reach: Sequence[Reach], *said: Unanswered, roles: Mapping[str, Role] = ROLES
 ) -> list[tuple[Recipient, ...] | None]:
@@ -137,8 +154,8 @@ def test_who_was_not_reached_is_remembered_while_the_episode_lasts() -> None:
     later, _ = route(book, REPEATED, ())
     fresh, _ = route(book, msgspec.structs.replace(FIRED, id="next", episode=at(500)), (ANN,))
 
-    assert later.rules["lost"].unreached == ("bob",)
-    assert fresh.rules["lost"].unreached == ()
+    assert later.rules["lost"].passed == ("bob",)
+    assert fresh.rules["lost"].passed == ()
 
 
 def test_a_state_of_a_former_version_is_read() -> None:
