@@ -178,14 +178,15 @@ class Courier:
 
     async def _asked(self, ready: Sequence[Ready]) -> Sequence[Answer]:
         texts = [each.outgoing for each in ready]
+        answers: Sequence[Answer]
         try:
             async with asyncio.timeout(DEADLINE_S):
                 answers = await self._provider.send(texts)
         except TimeoutError:
-            return [Answer(Verdict.UNKNOWN, reason="no answer")] * len(texts)
+            answers = [Answer(Verdict.UNKNOWN, reason="no answer")] * len(texts)
         except Exception as error:  # a provider's fault is no text's: each may have been sent
             log.exception("provider_failed")
-            return [Answer(Verdict.UNKNOWN, reason=repr(error))] * len(texts)
+            answers = [Answer(Verdict.UNKNOWN, reason=repr(error))] * len(texts)
         said = self._stopping.heard([each.address for each in texts], answers, self._clock())
         for text, answer, meant in zip(texts, answers, said, strict=True):
             if answer.verdict is Verdict.DOWN:  # one line for each call

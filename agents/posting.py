@@ -210,8 +210,8 @@ class Post:
         named = text.named | {"attempt": text.attempt}
         channel, address = outbox.channel_of(ticket.contact), outbox.address_of(ticket.contact)
         suppressed = people.suppressed(channel, address)
-        if suppressed is not None:  # since it was queued
-            return Failed(**named, reason=suppressed, dead=True)
+        if suppressed is not None:  # since it was queued; the directory may let it go again
+            return Failed(**named, reason=suppressed)
         links = self.links
         try:
             return Ready(ticket, outgoing(text, links), text.named)

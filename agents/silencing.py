@@ -1,7 +1,7 @@
 """Finds what silences hold back that were ended early, so that it leaves within seconds."""
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.directory import Snapshot
 
 
+PATIENCE = timedelta(minutes=1)
 MOST = 5_000  # outboxes a look, so that the loop never stands still
 
 
@@ -29,6 +30,7 @@ class Silencing:
         self._read = read
         self._held, self._unchecked = set[Key](), set[Key]()
         self._revision: int | None = None
+        self._newer: dict[Key, datetime] = {}  # since when they know a newer directory than we
 
     def __bool__(self) -> bool:
         """Return whether anything is held back."""
@@ -42,6 +44,7 @@ class Silencing:
         else:
             self._held.discard(key)
             self._unchecked.discard(key)
+            self._newer.pop(key, None)
 
     def look(self, directory: "Snapshot", ours: Collection[int], now: datetime) -> list[Send]:
         """Return what is to be written now. ours: the partitions."""
@@ -52,9 +55,12 @@ class Silencing:
         sends: list[Send] = []
         for key in list(islice(self._unchecked, MOST)):
             silences = _silences(self._read(key)) if key[0] in ours else ()
-            if any(each.revision > directory.revision for _, _, each in silences):
-                continue  # whoever queued it knows of a silence that is not known here yet
+            newer = any(each.revision > directory.revision for _, _, each in silences)
+            # Whoever queued it knows one that is not known here yet; or this is an older copy.
+            if newer and now - self._newer.setdefault(key, now) < PATIENCE:
+                continue
             self._unchecked.discard(key)
+            self._newer.pop(key, None)
             ended = dict[tuple[str, str], Silenced | None]()
             for device, rule, silenced in silences:
                 if silenced.until > now and ends.get(silenced.id, now) < silenced.until:

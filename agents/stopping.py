@@ -1,7 +1,7 @@
 """Whether a channel goes, and which address was only to blame itself when a text said it did not.
 
     open --DOWN--> in doubt --DOWN--> stopped --60 s--> in doubt
-    any --SENT--> open
+    in doubt --anything else--> open; any --SENT, REFUSED--> open
 
 In doubt, one text at a time finds out. Where a text said DOWN, its address is to blame until
 something is sent there: in doubt it lets others try for another 60 s, and while the channel is open
@@ -16,6 +16,7 @@ from app.providers.provider import Answer, Verdict
 
 STOPPED_S = 60.0  # after which what did not go is tried again
 OPEN = float("-inf")
+PROOF = frozenset({Verdict.SENT, Verdict.REFUSED})  # that the channel itself goes
 
 
 class Stopping:
@@ -40,7 +41,11 @@ class Stopping:
         """Return ``answers``; what was no fault of the channel says RETRY in place of DOWN."""
         sent = {to for to, each in zip(addresses, answers, strict=True) if _is(each, Verdict.SENT)}
         down = {to for to, each in zip(addresses, answers, strict=True) if _is(each, Verdict.DOWN)}
-        goes = bool(sent) or (self._until_s == OPEN and down <= self._to_blame)
+        goes = (
+            any(each.verdict in PROOF for each in answers)
+            or (self._until_s == OPEN and down <= self._to_blame)
+            or (not down and self.in_doubt(now_s))
+        )
         self._to_blame -= sent
         self._to_blame |= down
         if goes:

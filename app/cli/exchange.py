@@ -56,7 +56,7 @@ def add_exchange(group: click.Group, kind: type[E], doubts: Doubts[E] | None = N
     def import_(file: Path, dry_run: bool) -> None:
         with directory() as opened:
             before = {entry.key: entry for entry in opened.all(kind)}
-            placed = list(read(file, kind, before))
+            placed = _lasting(file, kind, list(read(file, kind, before)))
             if doubts is not None:
                 _doubted(file, placed, doubts([entry for _, entry in placed]), before)
             changed = _imported(opened, file, placed, keep=not dry_run)
@@ -75,6 +75,15 @@ def _help(kind: type[Entry]) -> str:
         "default. Several in one cell stand between spaces, commas or semicolons.\n\n"
         "What names others comes after them: people, groups, contacts, devices, silences."
     )
+
+
+def _lasting(file: Path, kind: type[E], placed: list[Placed[E]]) -> list[Placed[E]]:
+    """Return ``placed`` without what is over by now, which is said."""
+    now = datetime.now(UTC)
+    kept = [(line, entry) for line, entry in placed if not entry.over(now)]
+    if over := len(placed) - len(kept):
+        click.echo(f"{file}: {counted(over, kind.what)} over already, left out", err=True)
+    return kept
 
 
 def _doubted(

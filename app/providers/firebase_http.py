@@ -4,7 +4,9 @@ The SDK's own client tries 500 and 503 four times more, and its connections (htt
 CPU for a request where a hundred are under way. This one has its form and does neither.
 """
 
+import os
 import ssl
+from pathlib import Path
 
 import aiohttp
 import httpx
@@ -12,6 +14,7 @@ import msgspec
 from firebase_admin._http_client import METRICS_HEADERS
 
 BAD = 400
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # as the sign-in, which goes by requests
 
 
 class Error(msgspec.Struct):
@@ -40,8 +43,7 @@ class Http:
         self._timeout = aiohttp.ClientTimeout(
             total=2 * timeout_s, sock_connect=timeout_s, sock_read=timeout_s
         )
-        known = ssl.create_default_context(cafile=ca) if ca else True
-        self._context = httpx.create_ssl_context(verify=known)
+        self._context = _trusting(ca or next(filter(None, map(os.environ.get, BUNDLES)), ""))
         self._proxies = not ca  # a place of our own is reached directly
         self._session: aiohttp.ClientSession | None = None
 
@@ -88,6 +90,14 @@ class Http:
         return aiohttp.ClientSession(
             connector=connector, timeout=self._timeout, trust_env=self._proxies
         )
+
+
+def _trusting(place: str) -> ssl.SSLContext:
+    """Return a context that trusts the certificates at ``place``, or those that are well known."""
+    if place and Path(place).is_dir():
+        return ssl.create_default_context(capath=place)
+    known = ssl.create_default_context(cafile=place) if place else True
+    return httpx.create_ssl_context(verify=known)
 
 
 def _is(shape: object, said: str) -> bool:

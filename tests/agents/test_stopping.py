@@ -4,6 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agents.stopping import STOPPED_S
+from app.providers.provider import Answer, Verdict
 from schemas.delivery import Failed
 from tests.agents.desk import DOWN, SENT, Desk, live, rest
 
@@ -120,3 +121,16 @@ def test_the_alarm_names_no_whole_address() -> None:
         live(act)
 
     assert [each["reason"] for each in logs] == ["401 for a…@example.com"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REFUSED, Verdict.RETRY, Verdict.UNKNOWN])
+def test_whatever_else_is_answered_ends_the_doubt(verdict: Verdict) -> None:
+    async def act(desk: Desk) -> None:
+        desk.peer.otherwise = Answer(verdict)
+        desk.peer.answers = {"bad": DOWN}
+        desk.take("bad")
+        await rest()
+        desk.take(*(str(number) for number in range(9)))
+        await rest()
+
+    assert [len(each) for each in live(act).peer.asked] == [1, 1, 8]

@@ -142,7 +142,6 @@ def test_cells_are_read_as_people_write_them(house: None, tmp_path: Path) -> Non
             "s1,ann,2099-01-01T00:00:00Z,,,,",
             "silence s1: name a device or a group, or say all=true",
         ),
-        ("s1,ann,2020-01-01T00:00:00Z,,,yes,", "until 2020-01-01T00:00:00Z: that is past"),
         ("s1,ann,2099-01-01T00:00:00Z,home,,,grid_lst", "there is no rule grid_lst; there are "),
     ],
 )
@@ -156,6 +155,17 @@ def test_a_silence_that_nobody_means_is_not_taken_in(
     assert result.exit_code == 1
     assert f"{file}:2: {sentence}" in result.output
     assert json.loads(done("silences export")) == []
+
+
+def test_a_silence_that_is_over_by_now_keeps_no_other_out(house: None, tmp_path: Path) -> None:
+    file = tmp_path / "silences.csv"
+    over, lasting = ("s1,ann,2020-01-01T00:00:00Z,home", "s2,ann,2099-01-01T00:00:00Z,home")
+    file.write_text(f"silence,author,until,device\n{over}\n{lasting}\n")
+
+    said = done("silences import", str(file))
+
+    assert "1 silence over already, left out" in said
+    assert [each["silence"] for each in json.loads(done("silences export"))] == ["s2"]
 
 
 def test_a_silence_that_is_over_is_not_written(house: None) -> None:

@@ -205,6 +205,24 @@ def test_a_certificate_that_nobody_vouches_for_stops_the_channel(
     assert answer.reason.startswith("no TLS with FCM")
 
 
+def test_certificates_are_trusted_that_the_sign_in_trusts(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(house.pem))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    async def run() -> list[Answer]:
+        async with fcm(served(house.pem)) as peer:
+            key = json.dumps(json.loads(house.key) | {"token_uri": f"{peer.api}/token"})
+            provider = Firebase.from_url(f"firebase://{PROJECT}?api={peer.api}", key)
+            try:
+                return await provider.send([a_push()])
+            finally:
+                await provider.close()
+
+    assert [each.verdict for each in asyncio.run(run())] == [SENT]
+
+
 def test_a_bad_address_changes_nothing_for_the_others(house: House) -> None:
     bad: dict[str, tuple[int, str] | str] = {
         "n3": (404, "UNREGISTERED"),
