@@ -161,7 +161,7 @@ class Chain:
         except PackedError as error:
             reason = str(error)
         except OSError as error:
-            if not self._complaints.too_long(sibling, self._now_s):
+            if not self._complaints.too_long(self._now_s):
                 raise
             reason = str(error.strerror)
         self._complaints.skipped(sibling, reason)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from edge.merge import AHEAD
+
 TOLERANCE = timedelta(seconds=2)
 TIME_ERROR = 5  # of adjtimex(2): the clock is not synchronised
 PLAUSIBLE = datetime(2024, 1, 1, tzinfo=UTC)  # before it, a clock was never set
@@ -82,7 +84,8 @@ class StreamClock:
         newest = reading.wall if last is None else max(last, reading.wall)
         behind = reading.wall < max(newest, PLAUSIBLE) and not reading.synchronised
         ahead = reading.synchronised and reading.wall < newest  # the last stamp was wrong
-        same = before is not None and (ahead or (before.carried and behind))  # nobody knew
+        wrong = ahead and newest - reading.wall > AHEAD  # by less it may be a line that was ahead
+        same = before is not None and (wrong or (before.carried and behind))  # nobody knew
         since = before.since if same and before is not None else newest
         self._state = Carried(newest, reading.boot_s, reading.boot, since, behind)
 

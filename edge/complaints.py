@@ -21,7 +21,7 @@ class Complaints:
         self.given_up = set[int]()
         self._path = path
         self._unreadable: object = None
-        self._since = dict[int, float]()
+        self._since_s: float | None = None  # all of them have to be readable by then
 
     def unreadable(self, error: OSError) -> None:
         """Say that a file cannot be read now; once for each reason."""
@@ -39,9 +39,13 @@ class Complaints:
             self.given_up.add(sibling.inode)
             log.error("log_skipped", log=self._path.name, file=sibling.path.name, reason=reason)
 
-    def too_long(self, sibling: Sibling, now_s: float) -> bool:
-        """Return whether ``sibling``, unreadable at ``now_s``, was so too long."""
-        return now_s - self._since.setdefault(sibling.inode, now_s) >= PATIENCE_S
+    def too_long(self, now_s: float) -> bool:
+        """Return whether a rotated file, unreadable at ``now_s``, holds the newer ones up too long.
+
+        One minute is for all of them: the log itself waits meanwhile.
+        """
+        self._since_s = now_s if self._since_s is None else self._since_s
+        return now_s - self._since_s >= PATIENCE_S
 
     def keep(self, rotated: list[Sibling]) -> None:
         """Forget files that are not there any more: an inode number is used again."""
@@ -49,5 +53,5 @@ class Complaints:
 
     def opened(self) -> None:
         """Forget what was said: a file could be opened."""
-        self._since.clear()
+        self._since_s = None
         self._unreadable = None

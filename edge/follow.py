@@ -52,7 +52,8 @@ class Following:
         self._edge = edge
         self._config = config = edge.config
         kept = edge.spool.kept(CLOCK)
-        before = None if kept is None else msgspec.json.decode(kept, type=Carried)
+        with edge.spool.understood():
+            before = None if kept is None else msgspec.json.decode(kept, type=Carried)
         self._stream = StreamClock(edge.clock.read(), edge.spool.state.reached, before)
         self._kept_clock: Carried | None = None
         self._complained_s = -COMPLAIN_EVERY_S

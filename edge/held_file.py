@@ -28,6 +28,7 @@ class HeldFile:
     size: at the last look. read: of how many bytes. end: of the last whole line that was read.
     number: of that line, from 1. partial: what was read after it, without ``cut`` more bytes.
     linked: whether it still has a name. older: the last files that had its log's name before it.
+    torn: of the line that is read next, so many bytes may be what a power cut left of another.
     copy_of: the file before it that it repeats up to where it is read.
     """
 
@@ -77,6 +78,7 @@ class HeldFile:
         self.read = self.end = offset
         self.number = number
         self.partial, self.cut = b"", 0
+        self.torn = 0
 
     def go_on_from(self, other: "HeldFile") -> None:
         """Go on where ``other``, of which this is a copy, was read to."""

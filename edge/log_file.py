@@ -10,7 +10,7 @@ from edge.clock import set_by
 from edge.entry import FIRST, Entry, Key, Origin
 from edge.held_file import HeldFile
 from edge.merge import AHEAD
-from edge.parse import KEPT, LOGS, LONGEST_LINE, Bad, ParsedLine, parsed
+from edge.parse import KEPT, LOGS, LONGEST_LINE, TOLD, Bad, ParsedLine, parsed
 from edge.position import Place, Position
 from edge.recent import recent
 
@@ -30,7 +30,7 @@ class LogFile:
         self._chain = Chain(path, position, self._finish, self._cut)
         self._zone = zone
         self._counted_at = position.counted_at if position else None
-        self._before: datetime | None = None  # what the lines before the last one counted at
+        self._before = self._counted_at  # what the lines before the last one counted at
         self._rank = tuple(LOGS).index(path.name)
         self._begun = position.offset if position else 0
         self._passed = 0
@@ -161,17 +161,28 @@ class LogFile:
         length = len(raw) + file.cut
         file.end += length + line_end
         file.number += 1
-        found = parsed(self.name, file.number, raw, self._zone)
+        found = self._parsed(file, raw)
         future = any(self._count(item.at) for item, _ in found if not isinstance(item, Bad))
         # What stands in one line counts at one instant: its position is stored with all of it.
         for item, part in found:
             if not isinstance(item, Bad):
                 self._queue(file, item, b"", file.end + ahead, future=future)
-            elif length > LONGEST_LINE and (file.cut or length > KEPT):
-                bad = Bad(f"the line is {length:,} bytes long; the first {KEPT:,} are kept")
-                self._queue(file, bad, part[:KEPT], file.end + ahead, future=False)
+            elif length > LONGEST_LINE and (file.cut or len(part) > TOLD):
+                bad = Bad(f"the line is {length:,} bytes long; the first {TOLD:,} are kept")
+                self._queue(file, bad, part[:TOLD], file.end + ahead, future=False)
             else:
                 self._queue(file, item, part, file.end + ahead, future=False)
+
+    def _parsed(self, file: HeldFile, raw: bytes) -> list[tuple[ParsedLine | Bad, bytes]]:
+        """Return what stands in the line ``raw``, and which part of it says so."""
+        found, torn = parsed(self.name, file.number, raw, self._zone), file.torn
+        file.torn = 0
+        if not torn or len(found) != 1 or not isinstance(found[0][0], Bad):
+            return found
+        rest = parsed(self.name, file.number, raw[torn:], self._zone)
+        if rest and not isinstance(rest[-1][0], Bad):  # what was torn is no part of it
+            return [(found[0][0], raw[:torn]), *rest]
+        return found
 
     def _count(self, own: datetime) -> bool:
         """Let the log come to a line of the time ``own``; return whether that has not come yet."""

@@ -33,7 +33,8 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 YEARS = (1970, 2999)  # beyond them no clock is right, and deadlines would overflow
 SHOWN = 60
 LONGEST_LINE = 65_536
-KEPT = LONGEST_LINE + 1  # of one line: more than can be read, and little on a slow link
+KEPT = 524_288  # of one line: a fact may stand behind the NUL bytes of a power cut
+TOLD = LONGEST_LINE + 1  # of one that is malformed: more than can be read, and little to ship
 BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it; it says nothing
 
 

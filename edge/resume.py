@@ -30,8 +30,11 @@ def find(position: Position, path: Path, rotated: list[Sibling], opened: Opened)
     offset, line = _left(file, position)
     if offset < position.offset:  # a power cut takes what was not on the disk yet
         log.error("log_shortened", log=path.name, line=position.line)
-        offset += _remains(file, offset)
-    file.start_at(offset, line)
+        nuls, torn = _remains(file, offset)
+        file.start_at(offset + nuls, line)
+        file.torn = torn
+    else:
+        file.start_at(offset, line)
     file.older = position.older
     return file
 
@@ -80,13 +83,14 @@ def _left(file: HeldFile, position: Position) -> tuple[int, int]:
     return _line_start(file, position.offset), position.line
 
 
-def _remains(file: HeldFile, offset: int) -> int:
-    """Return how many bytes a power cut left at ``offset`` that are no line.
+def _remains(file: HeldFile, offset: int) -> tuple[int, int]:
+    """Return how many NUL bytes a power cut left at ``offset``, in the place of lines.
 
-    NUL bytes stand in the place of lines, or the file ends with half of one.
+    And how many bytes of a line without an end follow: the torn half of one, or a new one begins.
     """
     found = file.read_at(LONGEST_LINE, offset)
-    return len(found) - (len(found.lstrip(b"\0")) if b"\n" in found else 0)
+    rest = found.lstrip(b"\0")
+    return len(found) - len(rest), 0 if b"\n" in rest else len(rest)
 
 
 def _line_start(file: HeldFile, offset: int) -> int:

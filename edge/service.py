@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from edge.clock import PLAUSIBLE, Clock
+from edge.clock import Clock
 from edge.config import Config, ConfigError
 from edge.ledger import Ledger
 from edge.pump import Pump
@@ -106,8 +106,8 @@ class Edge:
         async with asyncio.TaskGroup() as tasks:
             shipping = tasks.create_task(self.shipping.run())
             self.pump.tail.look(self.clock.monotonic())
-            wall = self.clock.read().wall
-            latest = wall if wall >= PLAUSIBLE else None
+            reading = self.clock.read()
+            latest = reading.wall if reading.synchronised else None  # else nobody knows
             while (more := self.pump.drain(latest)) and not self.stop.is_set():
                 self.progress("reading", *self.pump.tail.progress)
                 self.wake_shipper()
@@ -183,8 +183,7 @@ async def run(
             with _signals(edge.end):
                 if once is not None:
                     return await edge.once(once.until, patience_s)
-                with spool.understood():  # what beside the ledger begins from a kept state
-                    return await follow(edge)
+                return await follow(edge)
         except BaseExceptionGroup as group:  # of the task that ships, or of the loop beside it
             raise _first(group) from None
 

@@ -16,13 +16,13 @@ import msgspec
 import structlog
 
 from edge import spool_file
+from edge.decider import DECIDED
 from edge.log_file import Position
 from edge.spool_file import CorruptError, SpoolError
 from edge.spool_limit import DROPPED_AT_ONCE, LOOK_AGAIN, excess
 from edge.spool_reserve import Reserve
 from edge.spool_writer import Writer
 from edge.stamp import State
-from schemas import topics
 
 __all__ = ["CorruptError", "Row", "Spool", "SpoolError", "Spooled"]
 
@@ -220,8 +220,8 @@ class Spool:
     def acknowledge(self, topic: str, last: int, kept: Mapping[str, bytes] | None = None) -> None:
         """Forget the rows of ``topic`` up to the one with id ``last``: they are shipped.
 
-        They are not read again, and deleted with the next commit. After a crash before it they
-        are: what has a number the servers drop then.
+        They are not read again, and deleted with the next commit, at once where nobody would drop
+        copies: after a crash before it they are read again, and the servers drop them.
 
         kept: states that change with that, by name; they are stored at once.
 
@@ -244,7 +244,7 @@ class Spool:
         self._to_delete += count
         self.waiting -= count
         self.size -= size
-        if not kept and (self._to_delete >= FORGOTTEN_AT_ONCE or topic == topics.MALFORMED):
+        if not kept and (self._to_delete >= FORGOTTEN_AT_ONCE or topic not in DECIDED):
             self._forget()
 
     def make_room(self, spare: Iterable[int] = ()) -> int:

@@ -20,7 +20,7 @@ def unpacked(fd: int) -> int:
         PackedError: it is damaged or too large.
         OSError: there is no room for it.
     """
-    with TemporaryFile(buffering=0) as plain, os.fdopen(os.dup(fd), "rb") as packed:
+    with TemporaryFile() as plain, os.fdopen(os.dup(fd), "rb") as packed:
         try:
             with gzip.open(packed) as file:
                 while chunk := file.read(CHUNK):
@@ -29,4 +29,5 @@ def unpacked(fd: int) -> int:
                     plain.write(chunk)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise PackedError("it is compressed and damaged") from error
+        plain.flush()
         return os.dup(plain.fileno())

@@ -42,7 +42,7 @@ class Pins:
             self._given = msgspec.json.decode(path.read_bytes(), type=Given)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
             log.warning("pin_forgotten", reason=str(error))
 
     def refused(self, key: str, left: int) -> bool:

@@ -23,7 +23,8 @@ RESENT = 10
 class Memory:
     """A ledger and its spool in memory, as the shipper wants them."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
+        self.device = device
         self.rows: list[Row] = []
         self.given: dict[str, int] = {}
         self._next = 1
@@ -40,7 +41,7 @@ class Memory:
         self.rows.append(Row(self._next, topic, event.seq, event.device.encode(), encode(event)))
         self._next += 1
 
-    def read(self, limit: int, topic: str) -> list[Row]:
+    def read(self, limit: int, topic: str, _most_bytes: int) -> list[Row]:
         return [row for row in self.rows if row.topic == topic][:limit]
 
     def newest(self, topic: str) -> int:
@@ -58,7 +59,7 @@ class Device:
 
     def __init__(self, name: str, seed: str, *, calm: bool) -> None:
         self.name = name
-        self.spool = Memory()
+        self.spool = Memory(name)
         self.told: dict[str, list[Event]] = {stream: [] for stream in STREAMS}
         self.mishaps: Counter[str] = Counter()
         self._chance = random.Random(seed)

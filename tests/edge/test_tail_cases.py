@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.parse import KEPT, LONGEST_LINE
+from edge.parse import KEPT, LONGEST_LINE, TOLD
 from tests.edge.logs import reading_text
 from tests.edge.rotations import (
     LONG_S,
@@ -333,7 +333,7 @@ def lines_over_64_kib_and_over_what_is_kept(tail: Follower, lines: Iterator[byte
     long = b"a" * (LONGEST_LINE + 1) + b"\n"
     longer = b"b" * (KEPT + 1_000)
     write(tail.path, [next(lines), long, longer + b"\n", next(lines)])
-    return [_first(lines, 1), long, longer[:KEPT], _first(lines, 2)]
+    return [_first(lines, 1), long, longer[:TOLD], _first(lines, 2)]
 
 
 def _first(_lines: Iterator[bytes], number: int) -> bytes:
