@@ -8,6 +8,7 @@ texts itself; it hands back what it has not texted when the link is up again. Ea
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -34,6 +35,9 @@ class Untold(msgspec.Struct, frozen=True):
     seq: int
     at: datetime
     useful_until: datetime
+
+
+Moved = TypeVar("Moved", Untold, Job)
 
 
 class Recent(msgspec.Struct, frozen=True):
@@ -133,20 +137,17 @@ def clock_set(handing: Handing, stream: str, clock: Clock) -> Handing:
     """
     by, replace = clock.is_ - clock.was, msgspec.structs.replace
 
-    def useful_until(each: Untold | Job) -> datetime:
-        wrong = each.stream == stream and each.decision.at >= clock.from_
-        return each.useful_until + by if wrong else each.useful_until
+    def moved(each: Moved) -> Moved:
+        at = each.at or each.decision.at
+        if each.stream != stream or at < clock.from_:
+            return each
+        return replace(each, at=at + by, useful_until=each.useful_until + by)
 
-    untold = tuple(
-        replace(
-            each,
-            at=each.at + by if each.stream == stream and each.at >= clock.from_ else each.at,
-            useful_until=useful_until(each),
-        )
-        for each in handing.untold
+    return replace(
+        handing,
+        untold=tuple(map(moved, handing.untold)),
+        jobs=tuple(map(moved, handing.jobs)),
     )
-    jobs = tuple(replace(each, useful_until=useful_until(each)) for each in handing.jobs)
-    return replace(handing, untold=untold, jobs=jobs)
 
 
 def claimed(
@@ -155,7 +156,7 @@ def claimed(
     """Return ``handing`` once record ``seq`` of its stream claims ``untold``, and the job."""
     texts = tuple(Text(number) for number in numbers)
     number, useful_until = handing.claims + 1, untold.useful_until
-    job = Job(number, untold.decision, untold.stream, seq, body, texts, useful_until)
+    job = Job(number, untold.decision, untold.stream, seq, body, texts, useful_until, untold.at)
     left = tuple(each for each in handing.untold if each is not untold)
     decision = untold.decision
     recent = (*handing.recent, Recent(number, decision.id, decision.rule, decision.episode))
@@ -187,6 +188,8 @@ def started(handing: Handing) -> Handing:
     """Return ``handing`` at a start: what was on its way to the modem may have been sent."""
     for job in handing.jobs:
         for text in job.texts:
+            if text.outcome is None and text.reason and not text.maybe:  # of a former version
+                handing = texted(handing, job.number, msgspec.structs.replace(text, maybe=True))
             if text.written and text.outcome is None:
                 unknown = msgspec.structs.replace(
                     text, outcome=Texted.UNKNOWN, reason="the device was restarted meanwhile"

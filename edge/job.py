@@ -29,6 +29,7 @@ class Job(msgspec.Struct, frozen=True):
     """A claim: its texts, and what they say. number: by which people acknowledge it.
 
     seq: of its claim in ``stream``. useful_until: after it nobody is helped by a text.
+    at: the stream's time when its decision was revealed; None in a state of a former version.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Job(msgspec.Struct, frozen=True):
     body: str
     texts: tuple[Text, ...]
     useful_until: datetime
+    at: datetime | None = None
 
     @property
     def settled(self) -> bool:

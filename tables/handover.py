@@ -113,7 +113,7 @@ def drain(
         each for place, each in enumerate(pending.held) if place <= last.get(each.decision.rule, -1)
     ]
     if pending.unlisted and not told:  # so that somebody hears how many there were
-        told = list(pending.held[:1])
+        told = _over(pending, state)
     if told:
         digest = Digest(
             id=handover_id("digest", event, stream),
@@ -132,7 +132,17 @@ def drain(
             afresh=now > waiting.useful_until,
         )
         outcomes.append(released)
-    return msgspec.structs.replace(pending, held=(), unlisted=0), outcomes
+    unlisted = 0 if told else pending.unlisted  # what still lasts is no place to say that
+    return msgspec.structs.replace(pending, held=(), unlisted=unlisted), outcomes
+
+
+def _over(pending: Pending, state: State) -> list[Waiting]:
+    """Return the first that is over of what is held, behind what is held of its rule before."""
+    for place, waiting in enumerate(pending.held):
+        if not _holds(state, waiting.decision):
+            rule = waiting.decision.rule
+            return [each for each in pending.held[: place + 1] if each.decision.rule == rule]
+    return []
 
 
 def lost(

@@ -72,6 +72,7 @@ async def unlock(dialogue: Dialogue, pin: str | None, pins: Pins) -> None:
     """
     state = await _state(dialogue)
     if state == "READY":
+        pins.note(None)  # also where it was not seen to be at once
         return
     if state != "SIM PIN" or pin is None:
         wanted = "set modem.pin" if state == "SIM PIN" else "look at the SIM"

@@ -127,5 +127,11 @@ def test_a_clock_that_is_set_loses_nothing_that_was_to_be_told(home: Home) -> No
         ledger.add(ledger.stamper.tick(topics.TRANSITIONS, right + timedelta(seconds=1)))
         (still,) = ledger.handing.untold
 
-    assert still.decision == untold.decision
+        again = right + timedelta(days=1)
+        ledger.add(ledger.stamper.clock_set(right, again, right - timedelta(seconds=1)))
+        ledger.add(ledger.stamper.tick(topics.TRANSITIONS, again + timedelta(seconds=1)))
+        (moved,) = ledger.handing.untold
+
+    assert still.decision == moved.decision == untold.decision
     assert still.useful_until - untold.useful_until == right - now
+    assert moved.useful_until - untold.useful_until == again - now

@@ -190,11 +190,12 @@ def test_a_line_too_long_is_kept_whole_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_file, "KEPT", 100_000)
+    monkeypatch.setattr(log_file, "TOLD", 80_000)
     append(tmp_path, WINDOWS, b"a" * 70_000 + b"\n" + b"b" * 400_000 + b"\nc\n")
 
     long, longer, short = drained(tail(tmp_path))
 
-    assert (len(long.raw), len(longer.raw), short.raw) == (70_000, 100_000, b"c")
+    assert (len(long.raw), len(longer.raw), short.raw) == (70_000, 80_000, b"c")
     assert long.item == Bad("the line is 70,000 bytes long, more than 65,536")
-    assert longer.item == Bad("the line is 400,000 bytes long; the first 100,000 are kept")
+    assert longer.item == Bad("the line is 400,000 bytes long; the first 80,000 are kept")
     assert short.position.offset == 470_004

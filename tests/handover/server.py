@@ -14,6 +14,7 @@ from schemas import codec, topics
 from schemas.decision import Decision
 from schemas.delivery import Channel, Message
 from schemas.handover import Digest, Held
+from tables import handover
 from tables.entries import Entry
 from tables.intake import take
 from tables.routing import Book, settled
@@ -36,6 +37,9 @@ BY_ID = Texts(Path(__file__).parent / "templates")  # a line names its decision
 PEOPLE = snapshot(*somebody("ann", sms=(NUMBER, OTHER)), home_of("ann"))
 
 
+HOLDING = handover._holding
+
+
 class Server:
     """The agents of one device, over a log: what they made of it so far, and sent."""
 
@@ -46,6 +50,7 @@ class Server:
         self._state: tuple[int, Entry, Book] = (0, Entry(), Book())
         self._before = self._state
         self._book = Rulebook(STREAM, (RULE,))
+        self.dropped = set[str]()  # what was more than can be held
 
     @property
     def decided(self) -> dict[str, Decision]:
@@ -57,13 +62,20 @@ class Server:
         done, entry, book = self._state
         for value, appended_ms in self.log[done:]:
             event = codec.supply_event.decode(value)
-            entry, outcomes = take(self._book, entry, event, appended_ms)
+            with patch.object(handover, "_holding", self._holding):
+                entry, outcomes = take(self._book, entry, event, appended_ms)
             for outcome in outcomes:
                 told = outcome.decision if isinstance(outcome, Held) else outcome
                 assert self.outcomes.setdefault(told.id, told) == told
                 if not isinstance(outcome, Held):
                     book = self._route(book, outcome, appended_ms)
         self._state = (len(self.log), entry, book)
+
+    def _holding(self, pending: handover.Pending, waiting: handover.Waiting) -> handover.Pending:
+        after = HOLDING(pending, waiting)
+        before = {each.decision.id for each in (*pending.held, waiting)}
+        self.dropped |= before - {each.decision.id for each in after.held}
+        return after
 
     def crash(self) -> None:
         """Forget the last step: everything in it is done again."""

@@ -21,7 +21,7 @@ from edge.sim800.states import Outcome, Result
 from edge.spool import Row, Spool
 from schemas.decision import Decision
 from schemas.events import Source, Texted
-from schemas.handover import Claimed, Digest
+from schemas.handover import Claimed
 from schemas.record import EPOCH
 from tests.events import at
 from tests.handover.server import NUMBER, REPEATING, RULE, STREAM, Server
@@ -240,11 +240,6 @@ class World:
             for identity, each in self.decided.items()
             if not self.texted[identity] and not told[identity] and identity not in counted
         ]
-
-    def unlisted(self) -> int:
-        """Return of how many more than they could hold the servers told."""
-        digests = (each for each in self.server.outcomes.values() if isinstance(each, Digest))
-        return sum(digest.unlisted for digest in digests)
 
     def both(self) -> Iterable[str]:
         """Return what both told NUMBER of, by id."""
