@@ -181,7 +181,7 @@ def _fields(kind: type[Entry]) -> list[str]:
 def _csv_lines(file: Path, kind: type[Entry], text: str) -> Iterator[tuple[int, Any]]:
     """Yield each row of ``text``; an empty cell is the default."""
     defaults = {each.name: each.default for each in msgspec.structs.fields(kind)}
-    rows = csv.reader(io.StringIO(text, newline=""))
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:
         header = [name.strip() for name in next(rows, [])]
@@ -203,7 +203,8 @@ def _csv_lines(file: Path, kind: type[Entry], text: str) -> Iterator[tuple[int, 
                 yield line, fields
             line = rows.line_num + 1
     except csv.Error as error:
-        raise _wrong(file, line, str(error)) from None
+        said = str(error).replace("unexpected end of data", "a quote is not closed")
+        raise _wrong(file, line, said) from None
 
 
 def _value(cell: str, default: Any) -> Any:

@@ -56,7 +56,7 @@ def route(
     considered = snapshot.consider(on, severity, found.channels)
     now = datetime.now(UTC)
     silenced = snapshot.silenced(on, found.name, now)
-    told = _told(considered)
+    told = _told(considered, asked=found.escalate_after is not None)
     if silenced is not None:
         told = {each: _late(when, "when the silence ends") for each, when in told.items()}
     quiet = {} if severity is Severity.CRITICAL else _quiet(snapshot, considered, now)
@@ -90,8 +90,8 @@ def _show(
     show_table(COLUMNS, rows)
 
 
-def _told(considered: tuple[Considered, ...]) -> dict[Considered, str]:
-    """Return when each is told."""
+def _told(considered: tuple[Considered, ...], *, asked: bool) -> dict[Considered, str]:
+    """Return when each is told. asked: whether the rule waits for an answer (escalate_after)."""
     at_once = routing.first(each.reach for each in considered if not each.why_not)
 
     def of(each: Considered) -> str:
@@ -99,6 +99,8 @@ def _told(considered: tuple[Considered, ...]) -> dict[Considered, str]:
             return "no"
         if each.reach.to in at_once:
             return "at once"
+        if not asked:  # nobody is waited for: only what cannot be delivered goes further
+            return "if the others fail"
         return "if nobody answers" if each.reach.role is Role.OPERATOR else "if unanswered"
 
     return {each: of(each) for each in considered}

@@ -212,7 +212,7 @@ class Silence(Entry, frozen=True, kw_only=True):
 
     def over(self, now: datetime) -> bool:
         """Return whether it has ended."""
-        return self.until <= now
+        return self.until.tzinfo is not None and self.until <= now  # else ``check`` refuses it
 
     def covers(self, device: str, groups: Iterable[str], rule: str) -> bool:
         """Return whether it is about ``rule`` on ``device``, which is in ``groups``."""

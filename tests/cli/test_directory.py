@@ -129,9 +129,9 @@ def test_who_would_be_told_and_why(house: None) -> None:
 
     assert routed() == {
         ("ann", "email"): ("at once", "owner, always by this channel"),
-        ("ann", "sms"): ("if unanswered", "owner, unanswered by this channel"),
+        ("ann", "sms"): ("if the others fail", "owner, unanswered by this channel"),
         ("bob", "sms"): ("no", "never by sms when it is warning"),
-        ("eve", "push"): ("if nobody answers", "operator, always by this channel"),
+        ("eve", "push"): ("if the others fail", "operator, always by this channel"),
     }
     table = done("route --device home --rule grid_lost")
     assert table.splitlines()[1] == "home: grid_lost, warning"

@@ -142,6 +142,8 @@ def test_cells_are_read_as_people_write_them(house: None, tmp_path: Path) -> Non
             "s1,ann,2099-01-01T00:00:00Z,,,,",
             "silence s1: name a device or a group, or say all=true",
         ),
+        ("s1,ann,2099-01-01T00:00:00,home,,,", "silence s1: until has no zone"),
+        ('s1,"ann,2099-01-01T00:00:00Z,home,,,', "a quote is not closed"),
         ("s1,ann,2099-01-01T00:00:00Z,home,,,grid_lst", "there is no rule grid_lst; there are "),
     ],
 )

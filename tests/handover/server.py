@@ -108,6 +108,7 @@ class Server:
         return found
 
     def counted(self) -> set[str]:
-        """Return what a digest tells of by how many there were: the oldest of a long one."""
+        """Return what a digest may tell of by how many there were: a long one names the worst."""
         digests = (each for each in self.outcomes.values() if isinstance(each, Digest))
-        return {each.id for digest in digests for each in digest.decisions[: -LISTED[Channel.SMS]]}
+        long = (each for each in digests if len(each.decisions) > LISTED[Channel.SMS])
+        return {each.id for digest in long for each in digest.decisions}

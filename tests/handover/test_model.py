@@ -128,6 +128,7 @@ class Handover(RuleBasedStateMachine):
         self._count("people acknowledge")
         self.world.people_acknowledge()
 
+    @precondition(lambda self: self.world.may_start())
     @rule(sent=st.booleans())
     def device_is_killed(self, sent: bool) -> None:
         self._count("device killed")

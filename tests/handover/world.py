@@ -4,6 +4,7 @@ The device's ledger and spool, and the servers' folds and routing, are the real 
 up is the link, the modem, and when anybody is killed.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from schemas.decision import Decision
 from schemas.events import Source, Texted
 from schemas.handover import Claimed
 from schemas.record import EPOCH
+from tables.intake import RUNS
 from tests.events import at
 from tests.handover.server import NUMBER, REPEATING, RULE, STREAM, Server
 
@@ -198,6 +200,13 @@ class World:
         handing = self.ledger.handing
         self.ledger.handing, _ = acknowledged(handing, handing.claims)
         self.commit()
+
+    def may_start(self) -> bool:
+        """Return whether another start leaves what is on its way known: see ``intake.RUNS``."""
+        batches = [*self.stray, *([self.flying] if self.flying else [])]
+        rows = [*self.spool.read(1, STREAM), *(each.rows[0] for each in batches)]
+        runs = [int(json.loads(row.value)["run"].partition("-")[2]) for row in rows]
+        return self._starts + 1 - min(runs, default=self._starts) < RUNS
 
     def kill(self) -> None:
         """Kill the device and start it again: what is not deleted yet is handed over again."""
