@@ -134,6 +134,8 @@ def route(
         return book, ()
     texted = book.texts[decision.id].recipients if decision.id in book.texts else ()
     same = told if told is not None and told.episode == decision.episode else None
+    if told is not None and same is None and decision.kind not in BEGAN:
+        return book, ()  # the end of an episode before the one that is told of now
     before, taken_by = ((), "") if same is None else (same.recipients, same.taken_by)
     passed = () if same is None else same.passed
     quiet = bool(taken_by) and decision.kind is Kind.REPEATED  # somebody sees to it

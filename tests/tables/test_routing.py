@@ -228,3 +228,12 @@ def test_whom_an_answer_after_the_silence_does_not_reach_is_still_ours_after_a_c
 
 def test_an_answer_to_no_claim_tells_nobody() -> None:
     assert answer(Book(), answered(FIRED, Texted.HANDED_BACK)) == (Book(), ())
+
+
+def test_the_end_of_an_earlier_episode_that_comes_late_keeps_nobody_from_the_end_of_this() -> None:
+    earlier = msgspec.structs.replace(RESOLVED, id="earlier", episode=at(-500))
+    book, _ = route(Book(), FIRED, (ANN,))
+    book, nobody = route(book, earlier, (ANN,))
+
+    assert nobody == ()
+    assert route(book, RESOLVED, ())[1] == (ANN,)
