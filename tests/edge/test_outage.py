@@ -17,7 +17,7 @@ from aiokafka.admin import NewTopic
 from app import kafka
 from app.broker.node import Node
 from app.broker.ports import free_port
-from edge import complaints, ship
+from edge import ship, ship_complaints
 from edge.ledger import Ledger
 from edge.spool import Spool, Spooled
 from schemas import topics
@@ -59,8 +59,8 @@ def test_a_broker_that_is_gone_for_a_day_is_told_of_once_a_minute_and_costs_no_m
 ) -> None:
     async def day() -> Hours:
         hours = Hours()
-        monkeypatch.setattr(complaints, "monotonic", hours.now)
-        monkeypatch.setattr(complaints, "log", hours)
+        monkeypatch.setattr(ship_complaints, "monotonic", hours.now)
+        monkeypatch.setattr(ship_complaints, "log", hours)
         # pytest's keep every line.
         monkeypatch.setattr(logging.getLogger("aiokafka"), "handlers", [])
         monkeypatch.setattr(random, "uniform", hours.back_off)
