@@ -25,7 +25,7 @@ from app.providers.firebase_message import written
 from app.providers.firebase_project import Project, read_project
 from app.providers.provider import Answer, Outgoing, Verdict, one_line
 
-AT_ONCE = 20  # what a crash leaves unknown is no more than this, for each call
+AT_ONCE = 20  # what a crash leaves unknown is no more than twice this, for each call
 CALLS = 5
 
 
